@@ -1,0 +1,18 @@
+"""The values that travel between the parts: frozen, with units, free of Bluesky."""
+
+from ._outcome import AdaptiveResult, ExitStatus, Patience
+from ._point import Finished, Observation, Origin, Suggestion
+from ._space import Axis, Choice, Space
+
+__all__ = [
+    "AdaptiveResult",
+    "Axis",
+    "Choice",
+    "ExitStatus",
+    "Finished",
+    "Observation",
+    "Origin",
+    "Patience",
+    "Space",
+    "Suggestion",
+]

@@ -1,0 +1,148 @@
+"""What others plug into skysteer: small protocols, one for each ability.
+
+The protocols that `bluesky_adaptive.protocols` (1.x) has too are written out
+again here, with the same names and shapes, because importing that module
+imports the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from skysteer.model import Space
+
+__all__ = [
+    "CanRegisterSuggestions",
+    "Checkpointable",
+    "HasBestPoints",
+    "HasSpace",
+    "KnowsPending",
+    "Optimizer",
+    "Recommender",
+    "SupportsStoppingCriteria",
+    "TrialFaultAware",
+]
+
+Point = Mapping[str, Any]
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """Chooses what to measure next.
+
+    All calls come from one worker, never two at once, in any order and mix:
+    `ingest` may come before any `suggest` (warm start), `suggest` before any
+    `ingest` (knowing nothing). `suggest` is a question: the same ingested and
+    pending points give the same answer.
+    """
+
+    def ingest(self, points: Sequence[Point]) -> None:
+        """Learn from measured points.
+
+        Parameters
+        ----------
+        points
+            One mapping for each measured point: every axis (readback, in the
+            axis's units), every objective, and ``_id`` where this recommender
+            suggested the point.
+        """
+        ...
+
+    def suggest(self, num_points: int | None = None) -> Sequence[Point]:
+        """Say which points to measure next.
+
+        Parameters
+        ----------
+        num_points
+            How many at the most; ``None`` is one.
+
+        Returns
+        -------
+        sequence of mappings
+            One mapping of axis name to position for each point, with an
+            optional hashable ``_id``. Empty (or raising
+            `skysteer.errors.NoRecommendation`) means "nothing more to ask".
+        """
+        ...
+
+
+@runtime_checkable
+class HasBestPoints(Protocol):
+    """A recommender that says which points are the best so far."""
+
+    def get_best_points(self) -> Sequence[tuple[Any, Point, Point]]:
+        """Return ``(_id, axes, objectives)`` of the best point, or of each Pareto-optimal one."""
+        ...
+
+
+@runtime_checkable
+class Optimizer(Recommender, HasBestPoints, Protocol):
+    """What `bluesky_adaptive.protocols.Optimizer` asks for."""
+
+
+@runtime_checkable
+class SupportsStoppingCriteria(Protocol):
+    """A recommender that may call the scan finished."""
+
+    def should_stop(self) -> tuple[bool, str | None]:
+        """Return whether to stop now, and why."""
+        ...
+
+
+@runtime_checkable
+class TrialFaultAware(Protocol):
+    """A recommender that wants to know which of its suggestions failed."""
+
+    def register_failures(self, suggestions: Sequence[Point]) -> None:
+        """Learn that these suggestions will never be measured (``_id`` is present)."""
+        ...
+
+
+@runtime_checkable
+class CanRegisterSuggestions(Protocol):
+    """A recommender that gives the ``_id`` of a suggestion itself."""
+
+    def register_suggestions(self, suggestions: Sequence[Point]) -> Sequence[Point]:
+        """Return the suggestions with an ``_id`` each."""
+        ...
+
+
+@runtime_checkable
+class Checkpointable(Protocol):
+    """A recommender that can write its state to where it was told to keep it."""
+
+    def checkpoint(self) -> None:
+        """Write the state."""
+        ...
+
+
+@runtime_checkable
+class HasSpace(Protocol):
+    """A recommender that knows its space: units, limits and names are checked before anything moves."""
+
+    @property
+    def space(self) -> Space:
+        """Where it may suggest."""
+        ...
+
+
+@runtime_checkable
+class KnowsPending(Protocol):
+    """A recommender that takes into account what is still being measured.
+
+    Needed for ``lookahead > 0``: without it the same point would be asked for
+    again while it is on its way.
+    """
+
+    def set_pending(self, points: Sequence[Point]) -> None:
+        """Be told, before a `suggest`, of all suggestions still being measured.
+
+        Parameters
+        ----------
+        points
+            One mapping of axis name to *requested* position for each, with
+            ``_id`` where this recommender suggested it. Replaces what an
+            earlier call said.
+        """
+        ...
