@@ -1,0 +1,169 @@
+"""Questions of a plan and answers of a recommender, each answer to its question."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from skysteer.model import Finished, Suggestion
+
+Answer = tuple[Suggestion, ...] | Finished
+"""Suggestions in the order in which they are to be measured, or nothing more to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One question of a plan. Every answer names its ticket."""
+
+    epoch: int
+    """The launch it belongs to."""
+    number: int
+    """Counts the questions of a launch from 0."""
+    count: int
+    """How many suggestions are wanted at the most."""
+    known: int
+    """How many points had been measured when it was asked."""
+    pending: tuple[Suggestion, ...] = ()
+    """What was ready or being measured when it was asked."""
+    asked: float = field(default_factory=time.monotonic, compare=False)
+    """When, on the monotonic clock, in seconds."""
+
+
+@dataclass(slots=True)
+class Dropped:
+    """Answers that were not executed, since the newest launch."""
+
+    stale: int = 0
+    """They named an earlier launch."""
+    late: int = 0
+    """Nobody waited for them any more."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.stale + self.late
+
+
+class SuggestionQueue:
+    """Where a plan asks and recommenders answer.
+
+    One plan calls `launch`, `ask`, `peek`, `when_answered`, `release` and
+    `withdraw`; any thread calls `answer`; whoever answers gives `on_question`,
+    which is called in the plan's thread and must only hand over.
+
+    `peek` may be repeated: until it is released, a ticket keeps its answer, so
+    that a plan that is replayed after a pause finds the same one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._epoch = 0
+        self._numbers = itertools.count()
+        self._open: dict[Ticket, Callable[[], None] | None] = {}
+        self._answers: dict[Ticket, tuple[Answer, float]] = {}
+        self._listener: Callable[[Ticket], None] | None = None
+        self.dropped = Dropped()
+        """Counters of what was dropped since the newest launch."""
+
+    def on_question(self, listener: Callable[[Ticket], None] | None) -> None:
+        """Name the one who answers; ``None`` when it leaves."""
+        self._listener = listener
+
+    @property
+    def connected(self) -> bool:
+        """Whether somebody answers."""
+        return self._listener is not None
+
+    @property
+    def epoch(self) -> int:
+        """Number of the newest launch; 0 before the first."""
+        return self._epoch
+
+    def launch(self) -> int:
+        """Begin a new epoch: nothing asked or answered before it counts any more."""
+        with self._lock:
+            self._epoch += 1
+            self._numbers = itertools.count()
+            self._open.clear()
+            self._answers.clear()
+            self.dropped = Dropped()
+            return self._epoch
+
+    def ask(self, count: int = 1, *, known: int = 0, pending: Sequence[Suggestion] = ()) -> Ticket:
+        """Ask for suggestions, without waiting."""
+        if count < 1:
+            raise ValueError(f"count must be at least 1, found {count}")
+        with self._lock:
+            ticket = Ticket(self._epoch, next(self._numbers), count, known, tuple(pending))
+            self._open[ticket] = None
+        if self._listener is not None:
+            self._listener(ticket)
+        return ticket
+
+    def answer(self, ticket: Ticket, answer: Answer) -> bool:
+        """Answer a question, from any thread.
+
+        Returns
+        -------
+        bool
+            False if the answer was dropped and counted: the ticket is of an
+            earlier launch, was withdrawn, or has an answer already.
+        """
+        with self._lock:
+            if ticket.epoch != self._epoch:
+                self.dropped.stale += 1
+                return False
+            if ticket not in self._open:
+                self.dropped.late += 1
+                return False
+            wake = self._open.pop(ticket)
+            self._answers[ticket] = answer, time.monotonic() - ticket.asked
+        if wake is not None:
+            wake()
+        return True
+
+    def is_open(self, ticket: Ticket) -> bool:
+        """Whether somebody still waits for the answer."""
+        return ticket in self._open
+
+    def peek(self, ticket: Ticket) -> Answer | None:
+        """The answer, if it is there. It stays until it is released."""
+        found = self._answers.get(ticket)
+        return None if found is None else found[0]
+
+    def latency(self, ticket: Ticket) -> float:
+        """Seconds from the question to its answer, which must be there."""
+        return self._answers[ticket][1]
+
+    def when_answered(self, ticket: Ticket, wake: Callable[[], None]) -> Callable[[], None]:
+        """Have ``wake`` called once, from the answering thread, when the answer comes.
+
+        It is called at once if the answer is there or the ticket is not open.
+        Returns a function that takes the request back.
+        """
+        with self._lock:
+            waiting = ticket in self._open
+            if waiting:
+                self._open[ticket] = wake
+
+        def forget() -> None:
+            with self._lock:
+                if self._open.get(ticket) is wake:
+                    self._open[ticket] = None
+
+        if not waiting:
+            wake()
+        return forget
+
+    def release(self, ticket: Ticket) -> None:
+        """The plan has moved on: forget the answer."""
+        self._answers.pop(ticket, None)
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """Nobody waits any more: an answer that still comes is dropped and counted."""
+        with self._lock:
+            self._open.pop(ticket, None)
+            self._answers.pop(ticket, None)
