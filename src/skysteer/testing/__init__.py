@@ -5,7 +5,26 @@
 
 from ._beamline import SimulatedBeamline
 from ._detector import SimulatedDetector
+from ._faults import Dying, Raising, Silent, Slow
+from ._fixed import Fixed
+from ._mad import MAD_ANSWERS, Mad
 from ._motor import SimulatedMotor
+from ._recorder import Call, Recorder
 from ._truth import Edge, Peak
 
-__all__ = ["Edge", "Peak", "SimulatedBeamline", "SimulatedDetector", "SimulatedMotor"]
+__all__ = [
+    "MAD_ANSWERS",
+    "Call",
+    "Dying",
+    "Edge",
+    "Fixed",
+    "Mad",
+    "Peak",
+    "Raising",
+    "Recorder",
+    "Silent",
+    "SimulatedBeamline",
+    "SimulatedDetector",
+    "SimulatedMotor",
+    "Slow",
+]

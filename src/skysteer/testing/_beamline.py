@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-from bluesky.run_engine import get_bluesky_event_loop
 from ophyd_async.core import Device
 
+from ._connect import connect
 from ._detector import SimulatedDetector
 from ._motor import SimulatedMotor
 from ._truth import Edge, Peak
@@ -18,8 +17,6 @@ __all__ = ["SimulatedBeamline"]
 
 EDGE_NOISE = 0.005
 """Standard deviation of a noisy absorbance (dimensionless)."""
-CONNECT_TIMEOUT = 10.0
-"""Seconds until connecting the devices is given up."""
 
 
 class SimulatedBeamline:
@@ -103,7 +100,7 @@ class SimulatedBeamline:
         )
         self.devices: tuple[Device, ...] = (self.x, self.y, self.energy, self.det, self.edge)
         """All of them."""
-        _connect(self.devices, RE)
+        connect(self.devices, RE)
 
     def __repr__(self) -> str:
         names = ", ".join(device.name for device in self.devices)
@@ -116,25 +113,3 @@ def _poisson(generator: np.random.Generator, value: float) -> float:
 
 def _normal(generator: np.random.Generator, value: float) -> float:
     return generator.normal(value, EDGE_NOISE)
-
-
-def _connect(devices: Collection[Device], RE: Any) -> None:
-    """Connect on the loop of an engine, from any thread but the loop's own."""
-    loop = get_bluesky_event_loop() if RE is None else RE.loop
-    if loop is None:
-        return
-    try:
-        running = asyncio.get_running_loop()
-    except RuntimeError:
-        running = None
-    if running is loop:
-        raise RuntimeError("a beamline cannot be made on the engine's own loop: make it before the plan starts")
-    if not loop.is_running():
-        if RE is None:
-            return
-        raise RuntimeError(f"the loop of {RE!r} does not run: was the engine closed?")
-
-    async def connect() -> None:
-        await asyncio.gather(*(device.connect() for device in devices))
-
-    asyncio.run_coroutine_threadsafe(connect(), loop).result(CONNECT_TIMEOUT)

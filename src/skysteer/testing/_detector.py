@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Generic, ParamSpec
 
 import numpy as np
-from ophyd_async.core import AsyncStatus, SoftSignalBackend, SignalR, StandardReadable
+from ophyd_async.core import AsyncStatus, SignalR, SoftSignalBackend, StandardReadable
 from ophyd_async.core import StandardReadableFormat as Format
 
 from ._motor import SimulatedMotor

@@ -42,7 +42,7 @@ class Peak:
 
     @classmethod
     def random(cls, seed: int, *, within: float = 4.0) -> Peak:
-        """A peak somewhere in [-within, within] mm on both axes, of any tilt, told by the seed alone."""
+        """Make a peak somewhere in [-within, within] mm on both axes, of any tilt, told by the seed alone."""
         generator = np.random.default_rng([seed, 0])
         x, y = (float(value) for value in generator.uniform(-within, within, 2))
         return cls(x=x, y=y, tilt=float(generator.uniform(0, math.pi)))
