@@ -11,11 +11,21 @@ from concurrent.futures import wait as wait_for_futures
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import bluesky.run_engine as stock
-from bluesky.run_engine import RunEngineResult
-from bluesky.utils import DuringTask, Msg, Subscribers, normalize_subs_input
+from bluesky.run_engine import (
+    LoggingPropertyMachine,
+    RunEngineResult,
+    RunEngineStateMachine,
+    TransitionError,  # pyright: ignore[reportPrivateImportUsage]
+)
+from bluesky.utils import (
+    DuringTask,
+    Msg,
+    Subscribers,
+    normalize_subs_input,  # pyright: ignore[reportUnknownVariableType]
+)
 
 from skysteer.engine._call import Call
 from skysteer.engine._loop import EngineLoop
@@ -24,15 +34,18 @@ from skysteer.errors import EngineBusy, SkysteerError
 __all__ = ["EngineClosed", "RunEngine"]
 
 
+_default_scan_id = cast(Callable[[dict[str, Any]], Any], stock.default_scan_id_source)  # pyright: ignore[reportUnknownMemberType]
+
+
 class EngineClosed(SkysteerError, RuntimeError):
     """The engine was closed and runs nothing any more. Make a new one."""
 
 
-class _WatchedState(stock.LoggingPropertyMachine):
+class _WatchedState(LoggingPropertyMachine):
     """Bluesky's state, which tells the engine when it has become "running"."""
 
     def __set__(self, obj: RunEngine, value: str) -> None:
-        super().__set__(obj, value)
+        super().__set__(obj, value)  # pyright: ignore[reportUnknownMemberType]
         if value == "running":
             obj._has_begun()  # pyright: ignore[reportPrivateUsage]
 
@@ -63,7 +76,7 @@ class RunEngine(stock.RunEngine):
     'success'
     """
 
-    _state: Any = _WatchedState(stock.RunEngineStateMachine)
+    _state: Any = _WatchedState(RunEngineStateMachine)
 
     def __init__(
         self,
@@ -73,17 +86,17 @@ class RunEngine(stock.RunEngine):
         preprocessors: list[Any] | None = None,
         md_validator: Callable[..., Any] | None = None,
         md_normalizer: Callable[..., Any] | None = None,
-        scan_id_source: Callable[[dict[str, Any]], Any] = stock.default_scan_id_source,
+        scan_id_source: Callable[[dict[str, Any]], Any] = _default_scan_id,
         call_returns_result: bool = True,
     ) -> None:
         self._present: Call | None = None
         self._plan_name = ""
-        self._failure: BaseException | None = None
+        self._failures: list[BaseException] = []  # what the present plan raised: none or one
         self._closed = False
         self._gate = threading.Lock()  # who may begin a call; held for no longer than it takes to look
         self._end_lock = threading.Lock()  # one close at a time
         self._engine_loop = EngineLoop(loop)
-        super().__init__(
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
             md,
             loop=self._engine_loop.loop,
             preprocessors=preprocessors,
@@ -159,9 +172,7 @@ class RunEngine(stock.RunEngine):
         with self._gate:
             self._refuse_when_closed("RE.resume()")
             if self._present is not None or not self._state.is_paused:
-                raise stock.TransitionError(
-                    f"RE.resume() needs a paused plan, but the engine is {self._present_state()}"
-                )
+                raise TransitionError(f"RE.resume() needs a paused plan, but the engine is {self._present_state()}")
             return self._begin(super().resume)
 
     def abort(self, reason: str = "") -> Any:
@@ -176,7 +187,7 @@ class RunEngine(stock.RunEngine):
         TransitionError
             If there is no plan, or it is being ended already.
         """
-        return self._interrupt("RE.abort()", partial(self._abort_coro, reason))
+        return self._interrupt("RE.abort()", lambda: self._abort(reason))
 
     def stop(self) -> Any:
         """End a running or paused plan, let it clean up, and mark its run as successful. See `abort`."""
@@ -186,7 +197,7 @@ class RunEngine(stock.RunEngine):
         """End a running or paused plan without letting it clean up. See `abort`."""
         return self._interrupt("RE.halt()", self._halt_coro)
 
-    def request_pause(self, defer: bool = False) -> None:
+    def request_pause(self, defer: bool = False) -> None:  # noqa: FBT001, FBT002 - it is Bluesky's
         """Pause a running plan: now, or at its next checkpoint if `defer`.
 
         The pending future ends with `RunEngineInterrupted` when the plan is paused.
@@ -241,17 +252,19 @@ class RunEngine(stock.RunEngine):
         call = Call()
 
         def run() -> Any:
-            self._failure = None
+            self._failures.clear()
             try:
                 return work()
             except TimeoutError as exc:
                 # asyncio hands a *copy* of a TimeoutError from thread to thread
-                raise self._failure if type(self._failure) is type(exc) else exc from None
+                if self._failures and type(self._failures[0]) is type(exc):
+                    raise self._failures[0] from None
+                raise
 
         def finish() -> None:
             with self._gate:
                 self._present = None
-                self._failure = None
+                self._failures.clear()
 
         self._present = call
         try:
@@ -265,7 +278,7 @@ class RunEngine(stock.RunEngine):
         try:
             return await super()._run()
         except BaseException as exc:
-            self._failure = exc
+            self._failures[:] = [exc]
             raise
 
     def _has_begun(self) -> None:
@@ -310,22 +323,25 @@ class RunEngine(stock.RunEngine):
             answer = await ending()
             if not paused:
                 return answer, None
-            self._run_permit.set()  # pyright: ignore[reportOptionalMemberAccess]
+            cast(asyncio.Event, self._run_permit).set()
             return answer, self._task_fut
 
         return asyncio.run_coroutine_threadsafe(end(), self._loop)
+
+    def _abort(self, reason: str) -> Coroutine[Any, Any, Any]:
+        return self._abort_coro(reason)  # pyright: ignore[reportUnknownMemberType]
 
     def _end_plan(self, timeout: float) -> None:
         """Abort what runs; cancel it if its clean-up does not end in time."""
         call = self._present
         if call is not None and not call.begun.wait(timeout):
             raise TimeoutError(f"the plan {self._plan_name!r} did not begin within {timeout} s, nor can it be aborted")
-        plan = self._task_fut
+        plan = cast(Future[Any] | None, self._task_fut)
         if plan is not None and not plan.done():
-            with suppress(stock.TransitionError):  # it is ending already
-                self._tell_to_end(partial(self._abort_coro, "the engine was closed")).result(timeout)
+            with suppress(TransitionError):  # it is ending already
+                self._tell_to_end(lambda: self._abort("the engine was closed")).result(timeout)
             if wait_for_futures([plan], timeout).not_done:
-                self._loop.call_soon_threadsafe(self._task.cancel)  # pyright: ignore[reportOptionalMemberAccess]
+                self._loop.call_soon_threadsafe(cast(Any, self)._task.cancel)
                 if wait_for_futures([plan], timeout).not_done:
                     raise TimeoutError(f"the plan {self._plan_name!r} was aborted, but did not end within {timeout} s")
         if call is not None:
@@ -358,9 +374,8 @@ _WHAT_TO_DO = {
 }
 
 
-def _check_plan(plan: object) -> None:
-    if isinstance(plan, Iterable) and not isinstance(plan, str | bytes | dict):
-        return
+def _check_plan(plan: Any) -> None:
     if inspect.isfunction(plan) or inspect.ismethod(plan):
         raise TypeError(f"RE(...) takes a plan, not the function that makes it: RE({plan.__name__}(...))")
-    raise TypeError(f"RE(...) takes a plan (a generator of messages), got {plan!r}")
+    if not isinstance(plan, Iterable) or isinstance(plan, str | bytes | dict):
+        raise TypeError(f"RE(...) takes a plan (a generator of messages), got {plan!r}")

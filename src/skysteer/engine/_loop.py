@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import Future
+from typing import cast
 
 from bluesky import run_engine as stock
 
@@ -25,7 +26,7 @@ class EngineLoop:
         self._made = given is None
         self.loop = asyncio.new_event_loop() if given is None else given
         self._started = not self.loop.is_running()
-        self._before = stock.get_bluesky_event_loop()
+        self._before = cast(asyncio.AbstractEventLoop | None, stock.get_bluesky_event_loop())
         if not self._started:
             self._make_thread_known()
 
@@ -68,7 +69,7 @@ class EngineLoop:
             self.loop.close()
         if stock.get_bluesky_event_loop() is self.loop:
             usable = self._before is not None and self._before.is_running()
-            stock.set_bluesky_event_loop(self._before if usable else None)
+            stock.set_bluesky_event_loop(self._before if usable else None)  # pyright: ignore[reportUnknownMemberType]
 
 
 async def _end_all_tasks(loop: asyncio.AbstractEventLoop) -> None:
