@@ -1,0 +1,81 @@
+"""Sphinx configuration; also writes one reference page for each public package that exists."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import skysteer
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+HERE = Path(__file__).parent
+
+project = "skysteer"
+author = "skysteer developers"
+copyright = "2026, skysteer developers"  # noqa: A001
+version = release = skysteer.__version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "numpydoc", "myst_parser"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+# A section may be empty until its first page is written; a page may link to files of the repository.
+suppress_warnings = ["toc.empty_glob", "myst.xref_missing"]
+
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+numpydoc_show_class_members = False
+nitpicky = False
+
+html_theme = "alabaster"
+html_title = f"skysteer {release}"
+html_theme_options = {"description": "steers Bluesky experiments while they run", "fixed_sidebar": True}
+
+PUBLIC = [
+    "skysteer.flows",
+    "skysteer.model",
+    "skysteer.protocols",
+    "skysteer.errors",
+    "skysteer.handoff",
+    "skysteer.documents",
+    "skysteer.recommenders",
+    "skysteer.recommenders.gaussian",
+    "skysteer.recommenders.estimator",
+    "skysteer.recommenders.gpcam",
+    "skysteer.watchdog",
+    "skysteer.plans",
+    "skysteer.engine",
+    "skysteer.compat",
+    "skysteer.registry",
+    "skysteer.campaign",
+    "skysteer.stores",
+    "skysteer.service",
+    "skysteer.view",
+    "skysteer.testing",
+    "skysteer.testing.epics",
+]
+
+
+def exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its package is not there either
+        return False
+
+
+def write_reference() -> None:
+    for module in PUBLIC:
+        page = HERE / "reference" / f"{module}.md"
+        if not exists(module):
+            page.unlink(missing_ok=True)
+            continue
+        text = f"# {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n```\n"
+        if not page.exists() or page.read_text() != text:  # an unchanged page is not built again
+            page.write_text(text)
+
+
+if "sphinx" in sys.modules:
+    write_reference()
