@@ -20,8 +20,7 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "numpydoc", "myst_par
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-# A section may be empty until its first page is written; a page may link to files of the repository.
-suppress_warnings = ["toc.empty_glob", "myst.xref_missing"]
+suppress_warnings = ["myst.xref_missing"]  # a page may link to files of the repository
 
 default_role = "code"
 autodoc_member_order = "bysource"
