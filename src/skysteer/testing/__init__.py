@@ -5,6 +5,7 @@
 
 from ._beamline import SimulatedBeamline
 from ._detector import SimulatedDetector
+from ._documents import RunBuilder, external_key
 from ._faults import Dying, Raising, Silent, Slow
 from ._fixed import Fixed
 from ._mad import MAD_ANSWERS, Mad
@@ -22,9 +23,11 @@ __all__ = [
     "Peak",
     "Raising",
     "Recorder",
+    "RunBuilder",
     "Silent",
     "SimulatedBeamline",
     "SimulatedDetector",
     "SimulatedMotor",
     "Slow",
+    "external_key",
 ]

@@ -99,7 +99,10 @@ class SimulatedDetector(StandardReadable, Generic[Positions]):
 
     @AsyncStatus.wrap
     async def unstage(self) -> None:
-        """Count, and end a trigger that is on its way: it fails, and the reading stays as it was."""
+        """Count, and end a trigger that is on its way: its status is done at once, its reading is lost.
+
+        That is what an area detector does when it is disarmed. The last reading stays as it was.
+        """
         self.unstaged += 1
         for exposure in self._exposures:
             if not exposure.done():
@@ -113,27 +116,27 @@ class SimulatedDetector(StandardReadable, Generic[Positions]):
         Raises
         ------
         RuntimeError
-            If this trigger was told to fail, or the detector is unstaged meanwhile.
+            If this trigger was told to fail.
         """
         self.triggers += 1
         number = self.triggers
         # drawn at every trigger, so that changing the rate changes no other draw
         unlucky = self._failure_generator.random() < self.failure_rate
-        if self.dead_time > 0:
-            await self._expose(number)
+        if self.dead_time > 0 and not await self._expose():
+            return
         if number in self.fail_at:
             raise RuntimeError(f"{self.name}: trigger {number} failed, as fail_at={sorted(self.fail_at)} asks")
         if unlucky:
             raise RuntimeError(f"{self.name}: trigger {number} failed, as failure_rate={self.failure_rate:g} asks")
         self._value.set_value(self._measure())
 
-    async def _expose(self, number: int) -> None:
+    async def _expose(self) -> bool:
+        """Take the dead time; return whether it was not ended early."""
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._exposures.add(ended)
         try:
             await asyncio.wait([ended], timeout=self.dead_time)
-            if ended.done():
-                raise RuntimeError(f"{self.name}: unstaged during trigger {number}")
+            return not ended.done()
         finally:
             self._exposures.discard(ended)
 
