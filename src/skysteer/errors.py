@@ -22,7 +22,10 @@ Each one also is the builtin it is a kind of, and carries its data as attributes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skysteer.model import AdaptiveResult
 
 __all__ = [
     "EngineBusy",
@@ -42,6 +45,9 @@ __all__ = [
 
 class SkysteerError(Exception):
     """Base of every error raised by skysteer."""
+
+    result: AdaptiveResult | None = None
+    """How far an adaptive scan had come that this error ended: what was measured is kept."""
 
 
 class SpaceError(SkysteerError, ValueError):

@@ -3,6 +3,17 @@
 from ._action import Action
 from ._latch import SRLatch, Transition
 from ._mailbox import Mailbox
-from ._queue import Answer, Dropped, SuggestionQueue, Ticket
+from ._queue import Answer, Dropped, Launch, Respondent, SuggestionQueue, Ticket
 
-__all__ = ["Action", "Answer", "Dropped", "Mailbox", "SRLatch", "SuggestionQueue", "Ticket", "Transition"]
+__all__ = [
+    "Action",
+    "Answer",
+    "Dropped",
+    "Launch",
+    "Mailbox",
+    "Respondent",
+    "SRLatch",
+    "SuggestionQueue",
+    "Ticket",
+    "Transition",
+]

@@ -30,21 +30,20 @@ class Mailbox(Generic[Item]):
             return True
 
     def take(self) -> list[Item] | None:
-        """Wait for items and take all of them; ``None`` when the mailbox is closed."""
+        """Wait for items and take all of them; ``None`` when the mailbox is closed and empty."""
         with self._changed:
             while not self._items and not self._closed:
                 self._changed.wait()
-            if self._closed:
+            if not self._items:
                 return None
             items = list(self._items)
             self._items.clear()
             return items
 
     def close(self) -> None:
-        """Let the taker go, from any thread. What still waits is not taken."""
+        """Take nothing more in, and let the taker go once it has taken the rest. From any thread."""
         with self._changed:
             self._closed = True
-            self._items.clear()
             self._changed.notify_all()
 
     @property

@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from skysteer.model import Finished, Suggestion
+from skysteer.model import Finished, Space, Suggestion
 
 Answer = tuple[Suggestion, ...] | Finished
 """Suggestions in the order in which they are to be measured, or nothing more to ask."""
@@ -22,11 +23,11 @@ class Ticket:
     """The launch it belongs to."""
     number: int
     """Counts the questions of a launch from 0."""
-    count: int
+    count: int = field(compare=False)
     """How many suggestions are wanted at the most."""
-    known: int
+    known: int = field(compare=False)
     """How many points had been measured when it was asked."""
-    pending: tuple[Suggestion, ...] = ()
+    pending: tuple[Suggestion, ...] = field(default=(), compare=False)
     """What was ready or being measured when it was asked."""
     asked: float = field(default_factory=time.monotonic, compare=False)
     """When, on the monotonic clock, in seconds."""
@@ -47,12 +48,39 @@ class Dropped:
         return self.stale + self.late
 
 
-class SuggestionQueue:
-    """Where a plan asks and recommenders answer.
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One plan that began to ask."""
 
-    One plan calls `launch`, `ask`, `peek`, `when_answered`, `release` and
-    `withdraw`; any thread calls `answer`; whoever answers gives `on_question`,
-    which is called in the plan's thread and must only hand over.
+    epoch: int
+    """Counts the launches of a queue from 1."""
+    uid: str
+    """Unique in all scans; begins the id of every suggestion made for it."""
+    space: Space
+    """Where suggestions may lie: what the recommender said, or else what the motors reach."""
+
+
+class Respondent(Protocol):
+    """Whoever answers a queue. All calls come from the plan's thread and must only hand over."""
+
+    def launched(self, launch: Launch) -> None:
+        """A plan begins to ask; what an earlier one left open is given up."""
+        ...
+
+    def asked(self, ticket: Ticket) -> None:
+        """A plan wants suggestions: call `SuggestionQueue.answer`, from any thread."""
+        ...
+
+    def failed(self, suggestion: Suggestion) -> None:
+        """A suggestion will not be measured."""
+        ...
+
+
+class SuggestionQueue:
+    """Where a plan asks and a respondent answers.
+
+    One plan calls `launch`, `ask`, `peek`, `when_answered`, `release`,
+    `withdraw` and `failed`; any thread calls `answer`.
 
     `peek` may be repeated: until it is released, a ticket keeps its answer, so
     that a plan that is replayed after a pause finds the same one.
@@ -60,47 +88,49 @@ class SuggestionQueue:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._epoch = 0
+        self._launch: Launch | None = None
         self._numbers = itertools.count()
         self._open: dict[Ticket, Callable[[], None] | None] = {}
         self._answers: dict[Ticket, tuple[Answer, float]] = {}
-        self._listener: Callable[[Ticket], None] | None = None
+        self._respondent: Respondent | None = None
         self.dropped = Dropped()
         """Counters of what was dropped since the newest launch."""
 
-    def on_question(self, listener: Callable[[Ticket], None] | None) -> None:
+    def connect(self, respondent: Respondent | None) -> None:
         """Name the one who answers; ``None`` when it leaves."""
-        self._listener = listener
+        self._respondent = respondent
 
     @property
     def connected(self) -> bool:
         """Whether somebody answers."""
-        return self._listener is not None
+        return self._respondent is not None
 
     @property
     def epoch(self) -> int:
         """Number of the newest launch; 0 before the first."""
-        return self._epoch
+        return 0 if self._launch is None else self._launch.epoch
 
-    def launch(self) -> int:
+    def launch(self, space: Space, uid: str) -> Launch:
         """Begin a new epoch: nothing asked or answered before it counts any more."""
         with self._lock:
-            self._epoch += 1
+            launch = self._launch = Launch(self.epoch + 1, uid, space)
             self._numbers = itertools.count()
             self._open.clear()
             self._answers.clear()
             self.dropped = Dropped()
-            return self._epoch
+        if self._respondent is not None:
+            self._respondent.launched(launch)
+        return launch
 
     def ask(self, count: int = 1, *, known: int = 0, pending: Sequence[Suggestion] = ()) -> Ticket:
         """Ask for suggestions, without waiting."""
         if count < 1:
             raise ValueError(f"count must be at least 1, found {count}")
         with self._lock:
-            ticket = Ticket(self._epoch, next(self._numbers), count, known, tuple(pending))
+            ticket = Ticket(self.epoch, next(self._numbers), count, known, tuple(pending))
             self._open[ticket] = None
-        if self._listener is not None:
-            self._listener(ticket)
+        if self._respondent is not None:
+            self._respondent.asked(ticket)
         return ticket
 
     def answer(self, ticket: Ticket, answer: Answer) -> bool:
@@ -113,7 +143,7 @@ class SuggestionQueue:
             earlier launch, was withdrawn, or has an answer already.
         """
         with self._lock:
-            if ticket.epoch != self._epoch:
+            if ticket.epoch != self.epoch:
                 self.dropped.stale += 1
                 return False
             if ticket not in self._open:
@@ -167,3 +197,8 @@ class SuggestionQueue:
         with self._lock:
             self._open.pop(ticket, None)
             self._answers.pop(ticket, None)
+
+    def failed(self, suggestion: Suggestion) -> None:
+        """Say that a suggestion was given up."""
+        if self._respondent is not None:
+            self._respondent.failed(suggestion)

@@ -3,8 +3,12 @@
 from ._outcome import AdaptiveResult, ExitStatus, Patience
 from ._point import Finished, Observation, Origin, Suggestion
 from ._space import Axis, Choice, Space
+from ._tags import METADATA_KEY, SUGGESTION_ID, SUGGESTION_ORIGIN, suggested
 
 __all__ = [
+    "METADATA_KEY",
+    "SUGGESTION_ID",
+    "SUGGESTION_ORIGIN",
     "AdaptiveResult",
     "Axis",
     "Choice",
@@ -15,4 +19,5 @@ __all__ = [
     "Patience",
     "Space",
     "Suggestion",
+    "suggested",
 ]

@@ -1,0 +1,188 @@
+"""Adapters: callables for ``RE.subscribe`` that turn documents into observations.
+
+They run on the engine's loop thread, so they only look values up and hand
+them over. An adapter does not know who listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from event_model import unpack_event_page
+
+from skysteer.errors import FieldError
+from skysteer.model import METADATA_KEY, SUGGESTION_ID, Observation
+
+from ._fields import Fields
+
+Listener = Callable[[Observation], object]
+"""Takes an observation without waiting; called on the engine's loop thread."""
+Document = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Stream:
+    name: str
+    run: str
+    external: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Run:
+    start: Document
+    streams: set[str] = field(default_factory=set[str])
+    columns: dict[str, dict[str, list[Any]]] = field(default_factory=dict[str, dict[str, list[Any]]])
+    last: Document | None = None
+
+
+class _Adapter:
+    """What both moments share: which run and stream an event belongs to, and the check of descriptors."""
+
+    def __init__(self, fields: Fields, listener: Listener, *, launch: str | None = None) -> None:
+        self._fields = fields
+        self._listener = listener
+        self._launch = launch
+        self._runs: dict[str, _Run] = {}
+        self._streams: dict[str, _Stream] = {}
+
+    def __call__(self, name: str, doc: Document) -> None:
+        """Take one document, in the order in which the engine emits them."""
+        match name:
+            case "start":
+                if self._launch is None or doc.get(METADATA_KEY, {}).get("launch") == self._launch:
+                    self._runs[doc["uid"]] = _Run(doc)
+            case "descriptor":
+                self._descriptor(doc)
+            case "event":
+                self._event(doc)
+            case "event_page":
+                if doc["descriptor"] in self._streams:
+                    for event in unpack_event_page(doc):  # pyright: ignore[reportArgumentType]
+                        self._event(event)
+            case "stop":
+                run = self._runs.pop(doc["run_start"], None)
+                if run is not None:
+                    self._streams = {uid: s for uid, s in self._streams.items() if s.run != doc["run_start"]}
+                    self._stop(run, doc)
+            case _:
+                pass  # resource, datum, stream_resource, stream_datum: what they point to is in files
+
+    def _descriptor(self, doc: Document) -> None:
+        run = self._runs.get(doc["run_start"])
+        if run is None:
+            return
+        name = doc.get("name", "primary")
+        run.streams.add(name)
+        listened = name == self._fields.stream
+        if listened:
+            self._fields.check(doc)
+        if listened or self._wants(name):
+            self._streams[doc["uid"]] = _Stream(name, doc["run_start"], self._fields.external(doc))
+
+    def _event(self, doc: Document) -> None:
+        stream = self._streams.get(doc["descriptor"])
+        if stream is not None:
+            self._measured(self._runs[stream.run], stream, doc)
+
+    def _wants(self, stream: str) -> bool:
+        return False
+
+    def _measured(self, run: _Run, stream: _Stream, event: Document) -> None:
+        raise NotImplementedError
+
+    def _stop(self, run: _Run, doc: Document) -> None:
+        pass
+
+    def _observe(self, run: _Run, event: Document, data: Mapping[str, Any], suggestion: str | None) -> None:
+        values = event["data"]
+        self._listener(
+            Observation(
+                run=run.start["uid"],
+                stream=self._fields.stream,
+                seq_num=event["seq_num"],
+                time=event["time"],
+                axes={name: values[key] for name, key in self._fields.axes.items()},
+                objectives={name: values[key] for name, key in self._fields.objectives.items()},
+                data=data,
+                suggestion=suggestion,
+            )
+        )
+
+
+class PerEvent(_Adapter):
+    """One observation for each event of the stream.
+
+    Parameters
+    ----------
+    fields
+        Which values, and from which stream.
+    listener
+        Called with every observation, on the engine's loop thread: it must only hand over.
+    launch
+        Listen only to runs whose start document carries this launch
+        (``start["skysteer"]["launch"]``); ``None`` listens to all.
+    """
+
+    def _measured(self, run: _Run, stream: _Stream, event: Document) -> None:
+        data: Mapping[str, Any] = event["data"]
+        inside = {key: value for key, value in data.items() if key not in stream.external} if self._fields.reduced else {}
+        self._observe(run, event, inside, data.get(SUGGESTION_ID))
+
+
+class PerRun(_Adapter):
+    """One observation for each run that ends with success.
+
+    Axes and objectives are those of the last event of the stream. A ``reduce``
+    is handed every event of every stream: stream name to data key to array of
+    shape (number of events, ...).
+
+    Parameters
+    ----------
+    fields, listener, launch
+        As for `PerEvent`.
+
+    Raises
+    ------
+    FieldError
+        At the stop document, if the run has no event in the stream.
+    """
+
+    def _wants(self, stream: str) -> bool:
+        return self._fields.reduced
+
+    def _measured(self, run: _Run, stream: _Stream, event: Document) -> None:
+        if stream.name == self._fields.stream:
+            run.last = event
+        if self._fields.reduced:
+            _put(run.columns.setdefault(stream.name, {}), event, stream.external)
+
+    def _stop(self, run: _Run, doc: Document) -> None:
+        if doc["exit_status"] != "success":
+            return
+        if run.last is None:
+            there = ", ".join(sorted(run.streams)) or "none"
+            raise FieldError(
+                f"run {run.start['uid']} ended without an event in stream {self._fields.stream!r}; its streams: {there}",
+                stream=self._fields.stream,
+            )
+        arrays = {
+            stream: {key: np.asarray(column) for key, column in columns.items() if key != "seq_num"}
+            for stream, columns in run.columns.items()
+        }
+        self._observe(run, run.last, arrays, run.start.get(METADATA_KEY, {}).get("suggestion", {}).get("id"))
+
+
+def _put(columns: dict[str, list[Any]], event: Document, external: frozenset[str]) -> None:
+    """Add an event to the columns of its stream; one that replays the newest takes its place."""
+    numbers = columns.setdefault("seq_num", [])
+    replay = bool(numbers) and numbers[-1] == event["seq_num"]
+    for key, value in {**event["data"], "seq_num": event["seq_num"]}.items():
+        if key not in external:
+            column = columns.setdefault(key, [])
+            if replay:
+                column[-1] = value
+            else:
+                column.append(value)

@@ -1,0 +1,385 @@
+"""START HERE: the few lines that join the pieces.
+
+``adaptive_scan`` and ``adaptive_runs`` put an adapter, an advisor and a queue
+around a plan::
+
+    RunEngine ──documents──> adapter ──observations──> Advisor ──suggestions──> SuggestionQueue ──> plan ──> RunEngine
+                             PerEvent                  (own worker)             (tickets)           scan_from_queue
+                             PerRun                                                                 runs_from_queue
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar, get_args
+from uuid import uuid4
+
+from bluesky import preprocessors as bpp
+from bluesky.utils import Msg
+
+from skysteer.documents import Fields, PerEvent, PerRun
+from skysteer.errors import PreflightError, SkysteerError
+from skysteer.handoff import SuggestionQueue
+from skysteer.model import AdaptiveResult, Observation, Patience
+from skysteer.plans import (
+    Cleared,
+    Measure,
+    OnFailure,
+    Options,
+    Plan,
+    TakeReading,
+    move,
+    positions,
+    preflight,
+    runs_from_queue,
+    scan_from_queue,
+    wait_until,
+)
+from skysteer.protocols import Recommender
+from skysteer.recommenders import Advisor, Reduce
+
+__all__ = ["adaptive_runs", "adaptive_scan"]
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+FinallyMove = Literal["stay", "start", "best"]
+"""Where the motors go when a plan is over."""
+
+GOODBYE = 2.0
+"""Seconds that a plan waits at its end for the workers it started to be gone."""
+
+
+def adaptive_scan(
+    detectors: Sequence[Any],
+    motors: Sequence[Any],
+    recommender: Recommender | Advisor,
+    *,
+    objectives: Sequence[str],
+    max_points: int,
+    initial: Sequence[Mapping[str, Any]] = (),
+    batch: int = 1,
+    lookahead: int = 0,
+    patience: Patience | None = None,
+    max_failures: int | None = None,
+    on_failure: OnFailure = "skip",
+    finally_move: FinallyMove = "stay",
+    take_reading: TakeReading | None = None,
+    reduce: Reduce | None = None,
+    worker: Literal["thread", "process"] = "thread",
+    md: Mapping[str, Any] | None = None,
+) -> Plan[AdaptiveResult]:
+    """Measure where a recommender suggests: one run, one event a suggestion.
+
+    Before the run opens everything is checked, and every problem is in one
+    `skysteer.errors.PreflightError`. The reason for the end is in the stop
+    document, and every event says which suggestion it answers.
+
+    Parameters
+    ----------
+    detectors
+        Devices to trigger and read.
+    motors
+        Devices to move; their names are the axis names.
+    recommender
+        Two methods, ``ingest(points)`` and ``suggest(num_points=None)``; or an
+        `skysteer.Advisor` that already owns one, and keeps it afterwards.
+    objectives
+        The values that the recommender is told: data keys of the detectors,
+        names of detectors with one hinted field, or what ``reduce`` returns.
+    max_points
+        Points to measure. A point that fails does not count.
+    initial
+        Points to measure before the first question; they count in
+        ``max_points`` and are marked as nobody's suggestion.
+    batch
+        Suggestions a question.
+    lookahead
+        Suggestions to keep ready, or in the making, while a point is
+        measured, so that measuring and thinking overlap. The recommender must
+        know what is pending (`skysteer.protocols.KnowsPending`).
+    patience
+        What to do when the recommender is slow, silent or raises; by default
+        it is waited for as long as it takes, and an error ends the scan.
+    max_failures
+        Points that may fail before the scan ends; ``max_points`` by default.
+    on_failure
+        ``"skip"`` gives a point up whose device fails, ``"retry"`` measures it
+        once more before that, ``"stop"`` ends the scan.
+    finally_move
+        Where the motors go when the plan is over: they ``"stay"``, go back to
+        the ``"start"`` (also after an abort or an error), or to the ``"best"``
+        point (only after a scan that came to its end).
+    take_reading
+        Plan stub that reads the devices it is given into one event of the
+        primary stream, as `bluesky.plan_stubs.trigger_and_read` does.
+    reduce
+        Your data reduction: the data of an event (data key to value) to
+        objective name to value. It runs in the worker.
+    worker
+        Where the recommender computes: in a ``"thread"``, which takes any
+        object but lets a model in pure Python slow the plan, or in a
+        ``"process"``, which cannot, and works on a copy.
+    md
+        Metadata for the start document.
+
+    Returns
+    -------
+    AdaptiveResult
+
+    Raises
+    ------
+    PreflightError
+        Before anything moved.
+    SkysteerError
+        When the recommender or the devices end the scan; what was measured by
+        then is in ``error.result``.
+
+    Examples
+    --------
+    >>> from skysteer import RunEngine, adaptive_scan
+    >>> from skysteer.recommenders import Sequence
+    >>> from skysteer.testing import SimulatedBeamline
+    >>> with RunEngine() as RE:
+    ...     beam = SimulatedBeamline(RE)
+    ...     points = Sequence([{"x": 0.0}, {"x": 1.0}])
+    ...     future = RE(adaptive_scan([beam.det], [beam.x], points, objectives=["det"], max_points=5))
+    ...     future.result(timeout=30).plan_result.reason
+    'the recommender has nothing more to ask'
+    """
+    asked = _Asked(recommender, patience or Patience(), objectives, reduce, worker, finally_move)
+    options = Options(max_points, initial, batch, lookahead, asked.patience, max_failures, on_failure)
+
+    def plan(cleared: Cleared, launch: str, queues: _Queues) -> Plan[AdaptiveResult]:
+        about = {"plan_name": "adaptive_scan", **_about(asked, options), **(md or {})}
+        return scan_from_queue(
+            detectors, motors, queues.main, options, space=cleared.space, fallback=queues.fallback,
+            take_reading=take_reading, launch=launch, md=about,
+        )  # fmt: skip
+
+    return (yield from _adaptive(detectors, motors, asked, options, PerEvent, plan))
+
+
+def adaptive_runs(
+    detectors: Sequence[Any],
+    motors: Sequence[Any],
+    recommender: Recommender | Advisor,
+    *,
+    objectives: Sequence[str],
+    max_points: int,
+    initial: Sequence[Mapping[str, Any]] = (),
+    batch: int = 1,
+    lookahead: int = 0,
+    patience: Patience | None = None,
+    max_failures: int | None = None,
+    on_failure: OnFailure = "skip",
+    finally_move: FinallyMove = "stay",
+    measure: Measure | None = None,
+    reduce: Reduce | None = None,
+    worker: Literal["thread", "process"] = "thread",
+    md: Mapping[str, Any] | None = None,
+) -> Plan[AdaptiveResult]:
+    """Measure where a recommender suggests: one run a suggestion.
+
+    As `adaptive_scan`, but for what follows. The start document of every run
+    carries its suggestion under ``"skysteer"``; the reason for the end is in
+    the result, as every run is closed before it is known.
+
+    Parameters
+    ----------
+    measure
+        Plan that makes one run with the devices it is given at the present
+        position, such as `bluesky.plans.count`; by default a run of one event.
+    reduce
+        Your data reduction: a whole run (stream name to data key to array of
+        shape (number of events, ...)) to objective name to value. Without it,
+        the recommender is told the last event of the run.
+    detectors, motors, recommender, objectives, max_points, initial, batch, lookahead, patience, max_failures, \
+on_failure, finally_move, worker, md
+        As for `adaptive_scan`; a point is a run here.
+    """
+    asked = _Asked(recommender, patience or Patience(), objectives, reduce, worker, finally_move)
+    options = Options(max_points, initial, batch, lookahead, asked.patience, max_failures, on_failure)
+
+    def plan(cleared: Cleared, launch: str, queues: _Queues) -> Plan[AdaptiveResult]:
+        about = {"plan_name": "adaptive_runs", **_about(asked, options), **(md or {})}
+        return runs_from_queue(
+            detectors, motors, queues.main, options, space=cleared.space, fallback=queues.fallback,
+            measure=measure, launch=launch, md=about,
+        )  # fmt: skip
+
+    return (yield from _adaptive(detectors, motors, asked, options, PerRun, plan))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a flow was asked for beside devices and options."""
+
+    recommender: Recommender | Advisor
+    patience: Patience
+    objectives: Sequence[str]
+    reduce: Reduce | None
+    worker: Literal["thread", "process"]
+    finally_move: FinallyMove
+
+
+@dataclass(frozen=True, slots=True)
+class _Queues:
+    main: SuggestionQueue
+    fallback: SuggestionQueue | None
+
+
+def _adaptive(
+    detectors: Sequence[Any],
+    motors: Sequence[Any],
+    asked: _Asked,
+    options: Options,
+    adapter: type[PerEvent] | type[PerRun],
+    plan: Callable[[Cleared, str, _Queues], Plan[AdaptiveResult]],
+) -> Plan[AdaptiveResult]:
+    launch = uuid4().hex
+    advisor, owned = _advisor(asked)
+    fallback = _fallback(asked, advisor)
+    mine = [each for each in ([advisor] if owned else []) + [fallback] if each is not None]
+    told = [each for each in (advisor, fallback) if each is not None]
+
+    def tell(observation: Observation) -> None:
+        for each in told:
+            each.tell(observation)
+
+    def steps() -> Plan[AdaptiveResult]:
+        cleared = yield from preflight(
+            detectors, motors, options, space=advisor.space, objectives=asked.objectives,
+            reduced=advisor.reduces, found=_problems(advisor, fallback, asked, options),
+        )  # fmt: skip
+        for each in told:
+            yield from _started(each)
+        home = (yield from positions(_by_name(motors))) if asked.finally_move == "start" else None
+        fields = Fields(cleared.axes, cleared.objectives, reduced=advisor.reduces)
+        token = yield Msg("subscribe", None, adapter(fields, tell, launch=launch), "all")
+        replayed = advisor.replayed
+        queues = _Queues(advisor.queue, None if fallback is None else fallback.queue)
+        if home is None:
+            result = yield from plan(cleared, launch, queues)
+        else:
+            result = yield from bpp.finalize_wrapper(plan(cleared, launch, queues), lambda: move(_by_name(motors), home, []))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        yield Msg("unsubscribe", None, token)
+        best = yield from _best(advisor, asked.patience)
+        if asked.finally_move == "best" and best is not None:
+            yield from move(_by_name(motors), cleared.space.clean(best), [])
+        return replace(result, best=best, replayed=advisor.replayed - replayed)
+
+    try:
+        result = yield from steps()
+    except GeneratorExit:
+        _close(mine)
+        raise
+    except BaseException:
+        _close(mine)
+        yield from _gone(mine)
+        raise
+    _close(mine)
+    yield from _gone(mine)
+    return result
+
+
+def _advisor(asked: _Asked) -> tuple[Advisor, bool]:
+    """The advisor, and whether it is ours to close."""
+    if isinstance(asked.recommender, Advisor):
+        return asked.recommender, False
+    return Advisor(asked.recommender, worker=asked.worker, objectives=asked.objectives, reduce=asked.reduce), True
+
+
+def _fallback(asked: _Asked, advisor: Advisor) -> Advisor | None:
+    if asked.patience.fallback is None:
+        return None
+    return Advisor(asked.patience.fallback, objectives=asked.objectives, reduce=asked.reduce, origin="fallback")
+
+
+def _problems(advisor: Advisor, fallback: Advisor | None, asked: _Asked, options: Options) -> list[str]:
+    """What is wrong between the recommender and what is asked of it."""
+    problems: list[str] = []
+    if options.lookahead and not advisor.knows_pending:
+        problems.append(
+            f"lookahead={options.lookahead} needs a recommender that knows what is pending "
+            f"(the method set_pending of skysteer.protocols.KnowsPending); {advisor.name} does not"
+        )
+    if asked.finally_move not in get_args(FinallyMove):
+        problems.append(f"finally_move must be 'stay', 'start' or 'best', found {asked.finally_move!r}")
+    if asked.finally_move == "best" and not advisor.knows_best:
+        problems.append(
+            "finally_move='best' needs a recommender that says which point is best "
+            f"(the method get_best_points of skysteer.protocols.HasBestPoints); {advisor.name} does not"
+        )
+    if isinstance(asked.recommender, Advisor):
+        if asked.reduce is not None:
+            problems.append("reduce is given to the Advisor, not to the scan that uses it")
+        if advisor.closed.done():
+            problems.append(f"{advisor!r} is closed")
+    if fallback is not None and fallback.space is not None and advisor.space is not None:
+        if fallback.space != advisor.space:
+            problems.append(f"the fallback's space {fallback.space} is not the recommender's {advisor.space}")
+    return problems
+
+
+def _about(asked: _Asked, options: Options) -> dict[str, Any]:
+    """What the start document says of the scan."""
+    name = asked.recommender.name if isinstance(asked.recommender, Advisor) else type(asked.recommender).__name__
+    return {
+        "objectives": list(asked.objectives),
+        "recommender": name,
+        "batch": options.batch,
+        "lookahead": options.lookahead,
+    }
+
+
+def _started(advisor: Advisor) -> Plan[None]:
+    """Wait until the worker is up; a recommender that cannot be sent to it is a problem of the preflight."""
+    try:
+        yield from _wait(advisor.start())
+    except SkysteerError as exc:
+        raise PreflightError([str(exc)]) from exc
+
+
+def _best(advisor: Advisor, patience: Patience) -> Plan[Mapping[str, Any] | None]:
+    """The best point, once every measured point was told. None if the recommender is silent or fails."""
+    future = advisor.best()
+    deadline = None if patience.timeout is None else time.monotonic() + patience.timeout
+    try:
+        return (yield from _wait(future, deadline))
+    except (TimeoutError, SkysteerError) as exc:
+        log.warning("the recommender does not say which point is best: %s", exc)
+        return None
+
+
+def _wait(future: Future[T], deadline: float | None = None) -> Plan[T]:
+    def watch(wake: Callable[[], None]) -> Callable[[], None]:
+        future.add_done_callback(lambda _: wake())
+        return lambda: None
+
+    if not (yield from wait_until(future.done, watch, deadline)):
+        raise TimeoutError("no answer in time")
+    return future.result()
+
+
+def _close(advisors: Sequence[Advisor]) -> None:
+    for each in advisors:
+        each.close()
+
+
+def _gone(advisors: Sequence[Advisor]) -> Plan[None]:
+    """Wait, a little, until the workers have ended. One that is stuck was reported when it was closed."""
+    deadline = time.monotonic() + GOODBYE
+    for each in advisors:
+        try:
+            yield from _wait(each.closed, deadline)
+        except TimeoutError:
+            continue
+
+
+def _by_name(motors: Sequence[Any]) -> dict[str, Any]:
+    return {motor.name: motor for motor in motors}

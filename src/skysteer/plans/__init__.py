@@ -1,0 +1,24 @@
+"""Plans that measure what is suggested, in stock Bluesky messages."""
+
+from ._from_queue import runs_from_queue, scan_from_queue
+from ._moving import move, positions
+from ._options import OnFailure, Options
+from ._preflight import Cleared, preflight
+from ._reading import Measure, TakeReading
+from ._waiting import Plan, run_coroutine, wait_until
+
+__all__ = [
+    "Cleared",
+    "Measure",
+    "OnFailure",
+    "Options",
+    "Plan",
+    "TakeReading",
+    "move",
+    "positions",
+    "preflight",
+    "run_coroutine",
+    "runs_from_queue",
+    "scan_from_queue",
+    "wait_until",
+]

@@ -1,0 +1,161 @@
+"""What a plan does to learn which point is next: ask ahead, wait with patience, fall back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from array import array
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from skysteer.errors import RecommenderError, SilentRecommender
+from skysteer.handoff import Answer, SuggestionQueue, Ticket
+from skysteer.model import ExitStatus, Finished, Patience, Suggestion
+
+from ._waiting import Plan, wait_until
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why there is no next point."""
+
+    reason: str
+    exit_status: ExitStatus = "success"
+
+
+class Asking:
+    """The questions of one launch.
+
+    ``lookahead`` questions are kept open or answered while a point is
+    measured; with none, a question is asked when nothing is ready any more.
+    """
+
+    def __init__(
+        self,
+        queue: SuggestionQueue,
+        *,
+        batch: int,
+        lookahead: int,
+        patience: Patience,
+        fallback: SuggestionQueue | None,
+        initial: Sequence[Suggestion],
+    ) -> None:
+        self._queue = queue
+        self._fallback = fallback
+        self._batch = batch
+        self._lookahead = lookahead
+        self._patience = patience
+        self._ready: deque[Suggestion] = deque(initial)
+        self._tickets: deque[Ticket] = deque()
+        self.fallen_back = 0
+        """Suggestions taken from the fallback."""
+        self.latencies = array("d")
+        """Seconds from each question to its answer."""
+
+    def next(self, remaining: int, known: int) -> Plan[Suggestion | End]:
+        """Wait for the next point to measure.
+
+        Parameters
+        ----------
+        remaining
+            How many points may still be measured, this one included.
+        known
+            How many were measured so far.
+        """
+        while not self._ready:
+            if not self._tickets:
+                self._ask(min(self._batch, remaining), known, [])
+            answer = yield from self._wait(self._tickets[0], known)
+            self._tickets.popleft()
+            if isinstance(answer, End):
+                return answer
+            self._ready.extend(answer)
+        suggestion = self._ready.popleft()
+        self._ask_ahead(suggestion, remaining, known)
+        return suggestion
+
+    def failed(self, suggestion: Suggestion) -> None:
+        """Say that a point was given up, so that it is not asked for again."""
+        self._queue.failed(suggestion)
+        if self._fallback is not None:
+            self._fallback.failed(suggestion)
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        for ticket in self._tickets:
+            self._queue.withdraw(ticket)
+        self._tickets.clear()
+
+    @property
+    def dropped(self) -> int:
+        """Answers that were not executed."""
+        return self._queue.dropped.total + (self._fallback.dropped.total if self._fallback is not None else 0)
+
+    def _ask(self, count: int, known: int, pending: Sequence[Suggestion]) -> None:
+        self._tickets.append(self._queue.ask(count, known=known, pending=pending))
+
+    def _ask_ahead(self, current: Suggestion, remaining: int, known: int) -> None:
+        while len(self._ready) + sum(ticket.count for ticket in self._tickets) < self._lookahead:
+            planned = 1 + len(self._ready) + sum(ticket.count for ticket in self._tickets)
+            if planned >= remaining:
+                return
+            self._ask(min(self._batch, remaining - planned), known, [current, *self._ready])
+
+    def _wait(self, ticket: Ticket, known: int) -> Plan[tuple[Suggestion, ...] | End]:
+        answer = yield from self._answer(self._queue, ticket)
+        if isinstance(answer, tuple):
+            return answer
+        if isinstance(answer, Finished) and answer.error is None:
+            return End(answer.reason)
+        error = (
+            answer.error
+            if isinstance(answer, Finished)
+            else SilentRecommender(f"the recommender did not answer within {self._patience.timeout:g} s")
+        )
+        assert error is not None
+        return (yield from self._give_up(error, ticket, known))
+
+    def _answer(self, queue: SuggestionQueue, ticket: Ticket) -> Plan[Answer | None]:
+        """The answer, or None if it took longer than the patience lasts."""
+        deadline = None if self._patience.timeout is None else ticket.asked + self._patience.timeout
+        while True:
+            yield from wait_until(lambda: queue.peek(ticket) is not None, partial(queue.when_answered, ticket), deadline)
+            answer = queue.peek(ticket)
+            if answer is not None:
+                self.latencies.append(queue.latency(ticket))
+                queue.release(ticket)
+                return answer
+            if self._patience.on_timeout != "wait":
+                queue.withdraw(ticket)
+                return None
+            assert deadline is not None and self._patience.timeout is not None
+            log.warning("no answer from the recommender for %.1f s; waiting on", time.monotonic() - ticket.asked)
+            deadline = time.monotonic() + self._patience.timeout
+
+    def _give_up(self, error: BaseException, ticket: Ticket, known: int) -> Plan[tuple[Suggestion, ...] | End]:
+        match self._patience.on_timeout:
+            case "finish":
+                return End(str(error))
+            case "abort":
+                return End(str(error), "abort")
+            case "fallback":
+                assert self._fallback is not None, "Patience sees to it that there is one"
+                log.warning("%s; the fallback is asked", error)
+                question = self._fallback.ask(1, known=known, pending=ticket.pending)
+                answer = yield from self._answer(self._fallback, question)
+                if isinstance(answer, tuple):
+                    self.fallen_back += len(answer)
+                    return answer
+                if answer is None:
+                    raise SilentRecommender(
+                        f"{error}; and the fallback did not answer within {self._patience.timeout:g} s"
+                    ) from error
+                if answer.error is not None:
+                    raise RecommenderError(f"{error}; and the fallback failed: {answer.reason}") from answer.error
+                return End(f"{error}; and the fallback has ended: {answer.reason}")
+            case "wait":
+                raise error

@@ -1,0 +1,129 @@
+"""The loop of every adaptive plan: the next point, its measurement, and what becomes of one that fails."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bluesky.protocols import Status
+from bluesky.utils import FailedPause, IllegalMessageSequence, InvalidCommand, Msg, RunEngineControlException
+
+from skysteer.errors import SkysteerError, TooManyFailures
+from skysteer.model import AdaptiveResult, ExitStatus, Suggestion
+
+from ._asking import Asking, End
+from ._options import Options
+from ._settling import settle
+from ._tag import Interruptions
+from ._waiting import Plan
+
+log = logging.getLogger(__name__)
+
+DISTURBED = 5
+"""How often a point that pauses or suspensions disturbed is begun again before its failure counts."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try to measure a point."""
+
+    statuses: list[Status] = field(default_factory=list[Status])
+    """What was set and triggered for it."""
+    saving: bool = False
+    """Whether the event is being handed to the subscribers: what is raised then is no device's fault."""
+
+    def before(self, message: Msg) -> Generator[Msg, Any, Msg]:
+        """Look at a message of the point before it goes."""
+        self.saving = message.command == "save"
+        return message
+        yield
+
+    def after(self, message: Msg, answer: Any) -> None:
+        """Look at a message of the point and its answer, None where a pause took it."""
+        self.saving = False
+        if message.command in ("set", "trigger") and answer is not None:
+            self.statuses.append(answer)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a scan has come to."""
+
+    uids: list[str] = field(default_factory=list[str])
+    measured: int = 0
+    failed: int = 0
+
+    def result(self, asking: Asking, reason: str, exit_status: ExitStatus) -> AdaptiveResult:
+        """The result, but for what only the recommender knows."""
+        return AdaptiveResult(
+            reason=reason,
+            exit_status=exit_status,
+            uids=tuple(self.uids),
+            measured=self.measured,
+            failed=self.failed,
+            fallen_back=asking.fallen_back,
+            stale=asking.dropped,
+            seconds_a_suggestion=statistics.median(asking.latencies) if asking.latencies else None,
+        )
+
+
+def measure_points(
+    asking: Asking,
+    measure: Callable[[Suggestion, Attempt], Plan[Any]],
+    tally: Tally,
+    options: Options,
+) -> Plan[End]:
+    """Measure what is suggested until there is an end to it."""
+    interruptions = Interruptions()
+    yield Msg("null", interruptions)  # the engine tells every object it has seen of a pause
+    while tally.measured < options.max_points:
+        step = yield from asking.next(options.max_points - tally.measured, tally.measured)
+        if isinstance(step, End):
+            return step
+        error = yield from _try(step, measure, interruptions, chances=2 if options.on_failure == "retry" else 1)
+        if error is None:
+            tally.measured += 1
+            continue
+        tally.failed += 1
+        asking.failed(step)
+        what = f"point {dict(step.point)} failed: {type(error).__name__}: {error}{_cause(error)}"
+        log.warning("%s (%d failed so far)", what, tally.failed)
+        if options.on_failure == "stop" or tally.failed >= options.most_failures:
+            why = "on_failure='stop'" if options.on_failure == "stop" else f"max_failures={options.most_failures}"
+            raise TooManyFailures(f"{why}: {what}", failed=tally.failed, last=step.point) from error
+    return End(f"max_points={options.max_points} reached")
+
+
+def _try(
+    step: Suggestion, measure: Callable[[Suggestion, Attempt], Plan[Any]], interruptions: Interruptions, chances: int
+) -> Plan[Exception | None]:
+    """Measure a point; the error of its devices, or None."""
+    disturbed = 0
+    while True:
+        before, attempt = interruptions.count, Attempt()
+        try:
+            yield from measure(step, attempt)
+            return None
+        except (RunEngineControlException, FailedPause, IllegalMessageSequence, InvalidCommand, SkysteerError):
+            raise
+        except Exception as exc:
+            if attempt.saving:
+                raise
+            error = exc
+        yield from settle(attempt.statuses)
+        if interruptions.count != before and disturbed < DISTURBED:
+            # A device that was stopped by a pause within a millisecond of its
+            # set fails on resume; the move was not at fault.
+            disturbed += 1
+            log.info("point %s was disturbed by a pause (%s); it is begun again", dict(step.point), error)
+            continue
+        chances -= 1
+        if not chances:
+            return error
+
+
+def _cause(error: BaseException) -> str:
+    return f" ({error.__cause__})" if error.__cause__ is not None else ""

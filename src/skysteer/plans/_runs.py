@@ -1,0 +1,66 @@
+"""Runs whose stop document says why they ended, and runs that say which suggestion they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from bluesky.utils import Msg, RunEngineControlException, ensure_generator
+
+from ._asking import End
+from ._waiting import Plan
+
+
+def run_with_reason(
+    plan: Plan[End], md: Mapping[str, Any], opened: Callable[[str], None] | None = None
+) -> Plan[End]:
+    """Enclose a plan in a run; the stop document carries the status and reason it ends with.
+
+    As `bluesky.preprocessors.run_wrapper`, which has no place for a reason.
+    ``opened`` is told the uid of the run.
+    """
+    uid = yield Msg("open_run", None, **md)
+    if opened is not None and uid is not None:
+        opened(uid)
+    try:
+        end = yield from plan
+    except RunEngineControlException as exc:
+        # The engine's own abort and stop carry no words: the engine that made
+        # them knows the reason and fills it in.
+        status = getattr(exc, "exit_status", "abort")
+        yield Msg("close_run", None, exit_status=status, reason=str(exc) or None)
+        raise
+    except Exception as exc:
+        yield Msg("close_run", None, exit_status="fail", reason=f"{type(exc).__name__}: {exc}")
+        raise
+    yield Msg("close_run", None, exit_status=end.exit_status, reason=end.reason)
+    return end
+
+
+def forward(plan: Any, before: Callable[[Msg], Generator[Msg, Any, Msg]], after: Callable[[Msg, Any], None]) -> Plan[Any]:
+    """Pass the messages of a plan on.
+
+    Parameters
+    ----------
+    before
+        Called with each message; yields what is to go first and returns what is to go in its place.
+    after
+        Called with each message and its answer.
+    """
+    inner = ensure_generator(plan)
+    try:
+        message = next(inner)
+        while True:
+            try:
+                sent = yield from before(message)
+                answer = yield sent
+            except GeneratorExit:
+                inner.close()
+                raise
+            except BaseException as exc:
+                message = inner.throw(exc)
+            else:
+                after(sent, answer)
+                message = inner.send(answer)
+    except StopIteration as stop:
+        return stop.value

@@ -1,0 +1,379 @@
+"""The owner of a recommender: tells it what was measured, asks it what is next, and survives it."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from skysteer.errors import PointError, RecommenderError, SkysteerError, WorkerDied
+from skysteer.handoff import Answer, Launch, Mailbox, SuggestionQueue, Ticket
+from skysteer.model import Finished, Observation, Origin, Space, Suggestion
+from skysteer.protocols import HasBestPoints, HasSpace, KnowsPending, Recommender
+
+from ._log import ObservationLog
+from ._session import Reduce, Session
+from ._validate import check_answer
+from ._worker import ProcessWorker, ThreadWorker, Worker
+
+log = logging.getLogger(__name__)
+
+LIVES = 3
+"""How often a worker process may die under one call before the call is given up."""
+
+_WORKERS: dict[str, Callable[[Session], Worker]] = {"thread": ThreadWorker, "process": ProcessWorker}
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    suggestion: Suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    future: Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    future: Future[Mapping[str, Any] | None]
+
+
+_Item = Observation | Ticket | Launch | _Failed | _Start | _Best
+
+
+class Advisor:
+    """Owns a recommender and its worker, and answers a `SuggestionQueue`.
+
+    Everything it is handed goes through one mailbox, in order, to one thread:
+    a question is answered with just those points known that came before it.
+    What waits together is told in one ``ingest``, so a slow recommender gets
+    larger calls and nothing is dropped.
+
+    Parameters
+    ----------
+    recommender
+        Two methods are enough: see `skysteer.protocols.Recommender`.
+    worker
+        ``"thread"`` takes any object and is fine for numpy, but a model in
+        pure Python holds the interpreter lock and slows the plan;
+        ``"process"`` cannot slow the engine, and works on a copy of the
+        recommender. A process that dies is replaced and taught again.
+    space
+        Where it may suggest; by default what the recommender says itself
+        (`skysteer.protocols.HasSpace`), or else what the motors reach.
+    objectives
+        Names that ``reduce`` must return.
+    reduce
+        Computes the objectives from `Observation.data`, in the worker.
+    origin
+        What its suggestions say about who asked.
+
+    Notes
+    -----
+    All methods may be called from any thread and none of them waits.
+    """
+
+    def __init__(
+        self,
+        recommender: Recommender,
+        *,
+        worker: Literal["thread", "process"] = "thread",
+        space: Space | None = None,
+        objectives: Sequence[str] = (),
+        reduce: Reduce | None = None,
+        origin: Origin = "recommender",
+    ) -> None:
+        if not isinstance(recommender, Recommender):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"{recommender!r} is no recommender: it needs the methods ingest(points) and suggest(num_points=None)"
+            )
+        if worker not in _WORKERS:
+            raise ValueError(f"worker must be 'thread' or 'process', found {worker!r}")
+        self.name = type(recommender).__name__
+        """What the recommender is called in errors and documents."""
+        self.worker = worker
+        """Where it computes."""
+        self.space = recommender.space if space is None and isinstance(recommender, HasSpace) else space
+        """Where it may suggest, or ``None`` where only the motors limit it."""
+        self.knows_pending = isinstance(recommender, KnowsPending)
+        """Whether it may be asked while points are being measured."""
+        self.knows_best = isinstance(recommender, HasBestPoints)
+        """Whether it says which point is the best."""
+        self.reduces = reduce is not None
+        """Whether it computes the objectives itself, from `Observation.data`."""
+        self.queue = SuggestionQueue()
+        """Where a plan asks it."""
+        self.closed: Future[None] = Future()
+        """Done when its thread and its process have ended."""
+        self.replayed = 0
+        """Observations that were told before: an event measured again after a pause."""
+        self.restarts = 0
+        """How often its process died and was replaced."""
+        self._objectives = tuple(objectives)
+        self._origin: Origin = origin
+        self._worker = _WORKERS[worker](Session(recommender, reduce))
+        self._mailbox: Mailbox[_Item] = Mailbox()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._busy: tuple[str, float] | None = None
+        self._ready = False
+        self._lives = 0
+        self._log = ObservationLog()
+        self._taught = 0
+        self._unreduced: list[Observation] = []
+        self._failures: list[dict[str, Any]] = []
+        self._failures_taught = 0
+        self._open: dict[str, Suggestion] = {}
+        self._used: set[Hashable] = set()
+        self._launch: Launch | None = None
+        self._numbers = itertools.count()
+        self.queue.connect(self)
+
+    # ------------------------------------------------------------ from any thread
+
+    def tell(self, observation: Observation) -> None:
+        """Hand over what was measured. The same observation again is counted, not told."""
+        self._post(observation)
+
+    def launched(self, launch: Launch) -> None:
+        """A plan begins: what an earlier one left unmeasured is given up."""
+        self._post(launch)
+
+    def asked(self, ticket: Ticket) -> None:
+        """A plan wants suggestions."""
+        self._post(ticket)
+
+    def failed(self, suggestion: Suggestion) -> None:
+        """A suggestion will not be measured."""
+        self._post(_Failed(suggestion))
+
+    def start(self) -> Future[None]:
+        """Start the worker now rather than at first use; the future fails where that cannot be done."""
+        future: Future[None] = Future()
+        if not self._post(_Start(future)):
+            future.set_exception(RecommenderError(f"the advisor of {self.name} is closed"))
+        return future
+
+    def best(self) -> Future[Mapping[str, Any] | None]:
+        """The best point, once everything handed over so far was told; ``None`` where it does not say."""
+        future: Future[Mapping[str, Any] | None] = Future()
+        if not self._post(_Best(future)):
+            future.set_exception(RecommenderError(f"the advisor of {self.name} is closed"))
+        return future
+
+    @property
+    def told(self) -> int:
+        """How many points it was told."""
+        return self._taught
+
+    @property
+    def busy(self) -> tuple[str, float] | None:
+        """What the recommender is doing and since how many seconds, or ``None``."""
+        busy = self._busy
+        return None if busy is None else (busy[0], time.monotonic() - busy[1])
+
+    def close(self) -> None:
+        """End the worker. `closed` tells when that is done.
+
+        What was handed over is still told to a recommender in a thread. One
+        that is stuck in its own code cannot be ended there: its thread is a
+        daemon with a name, and a warning is logged; a process is killed.
+        """
+        with self._starting:
+            self._mailbox.close()
+            if self._thread is None and not self.closed.done():
+                self.closed.set_result(None)
+        if (busy := self.busy) is not None and not self._worker.kill():
+            log.warning(
+                "%s is in %s for %.1f s: its thread %r ends when that returns",
+                self.name, busy[0], busy[1], f"skysteer-advisor-{self.name}",
+            )  # fmt: skip
+
+    def __enter__(self) -> Advisor:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Advisor of {self.name} in a {self.worker}, told {self.told} points>"
+
+    def _post(self, item: _Item) -> bool:
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None and not self._mailbox.closed:
+                    self._thread = threading.Thread(
+                        target=self._serve, name=f"skysteer-advisor-{self.name}", daemon=True
+                    )
+                    self._thread.start()
+        return self._mailbox.put(item)
+
+    # ------------------------------------------------------------ in its own thread
+
+    def _serve(self) -> None:
+        try:
+            while (items := self._mailbox.take()) is not None:
+                for item in items:
+                    self._handle(item)
+                self._teach_quietly()
+        finally:
+            self._worker.close()
+            self.closed.set_result(None)
+
+    def _handle(self, item: _Item) -> None:
+        match item:
+            case Observation():
+                self._note(item)
+            case Ticket():
+                if self.queue.is_open(item):
+                    self._answer(item)
+            case _Failed(suggestion):
+                if (mine := self._open.pop(suggestion.id, None)) is not None:
+                    self._failures.append(mine.told())
+            case Launch():
+                self._failures += [suggestion.told() for suggestion in self._open.values()]
+                self._open.clear()
+                self._launch = item
+                self._numbers = itertools.count()
+            case _Start(future):
+                _settle(future, self._ensure_started)
+            case _Best(future):
+                _settle(future, lambda: self._ask("get_best_points", "best"))
+
+    def _note(self, observation: Observation) -> None:
+        """Take an observation in, in order; it is told with whatever else waits."""
+        if self._log.is_replay(observation):
+            self.replayed += 1
+            return
+        self._log.mark(observation)
+        if self.reduces:
+            self._unreduced.append(observation)
+        else:
+            self._append(observation, observation.objectives)
+
+    def _append(self, observation: Observation, objectives: Mapping[str, Any]) -> None:
+        point = {**observation.axes, **objectives}
+        mine = None if observation.suggestion is None else self._open.pop(observation.suggestion, None)
+        if mine is not None and mine.recommender_id is not None:
+            point["_id"] = mine.recommender_id
+        self._log.append(point)
+
+    def _answer(self, ticket: Ticket) -> None:
+        answer: Answer
+        try:
+            answer = self._suggest(ticket)
+        except SkysteerError as exc:
+            answer = Finished(str(exc), exc)
+        if not self.queue.answer(ticket, answer) and not isinstance(answer, Finished):
+            for suggestion in answer:  # nobody waits any more: it will not be measured
+                del self._open[suggestion.id]
+                self._failures.append(suggestion.told())
+
+    def _suggest(self, ticket: Ticket) -> Answer:
+        launch = self._launch
+        assert launch is not None, "a queue launches before it asks"
+        others = [s for s in ticket.pending if s.id not in self._open]
+        pending = [s.told() for s in self._open.values()] + [dict(s.point) for s in others]
+        answer = self._ask("suggest", "suggest", ticket.count, pending)
+        if isinstance(answer, Finished):
+            return answer
+        checked = check_answer(
+            answer, count=ticket.count, space=launch.space, known=self._used.__contains__, recommender=self.name
+        )
+        prefix = f"{launch.uid[:8]}-{self._origin[0]}"
+        suggestions = tuple(
+            Suggestion(f"{prefix}{next(self._numbers)}", point, self._origin, identity) for point, identity in checked
+        )
+        for suggestion in suggestions:
+            self._open[suggestion.id] = suggestion
+            if suggestion.recommender_id is not None:
+                self._used.add(suggestion.recommender_id)
+        return suggestions
+
+    def _ask(self, what: str, method: str, *args: Any) -> Any:
+        """Bring the recommender up to date and call it; a worker that dies is replaced and taught again."""
+        for life in itertools.count(1):
+            try:
+                if self._mailbox.closed and self.worker == "process":
+                    raise WorkerDied(f"the advisor of {self.name} was closed")
+                self._ensure_started()
+                self._teach()
+                return self._call(what, method, *args)
+            except WorkerDied as exc:
+                if self._mailbox.closed or life == LIVES:
+                    raise
+                log.warning("%s of %s during %s; it is replaced and taught again", exc, self.name, what)
+                self._lives += 1
+                self.restarts += 1
+                self._taught = self._failures_taught = 0
+                self._worker.close()
+                self._ready = False
+        raise AssertionError("unreachable")
+
+    def _ensure_started(self) -> None:
+        if not self._ready:
+            self._busy = "starting", time.monotonic()
+            try:
+                self._worker.start()
+            except SkysteerError:
+                raise
+            except Exception as exc:
+                raise RecommenderError(f"the worker of {self.name} does not start: {exc}") from exc
+            finally:
+                self._busy = None
+            self._ready = True
+
+    def _teach(self) -> None:
+        while self._unreduced:
+            observation = self._unreduced[0]
+            self._append(observation, self._reduced(observation))
+            del self._unreduced[0]
+        if self._taught < len(self._log) or self._failures_taught < len(self._failures):
+            points, failures = self._log.points(self._taught), self._failures[self._failures_taught :]
+            until = len(self._log), len(self._failures)
+            self._call("ingest", "learn", points, failures, self._lives == 0)
+            self._taught, self._failures_taught = until
+
+    def _teach_quietly(self) -> None:
+        """Tell what waits although nobody asks. An error stays with the points, for the next question."""
+        if self._mailbox.closed and self.worker == "process":
+            return
+        try:
+            if self._unreduced or self._taught < len(self._log) or self._failures_taught < len(self._failures):
+                self._ask("ingest", "idle")
+        except SkysteerError as exc:
+            log.warning("%s; the points are kept and told again before the next question", exc)
+
+    def _reduced(self, observation: Observation) -> Mapping[str, Any]:
+        objectives = self._call("reduce", "reduce", observation.data)
+        missing = [name for name in self._objectives if name not in objectives]
+        if missing:
+            raise PointError(
+                f"reduce returned {sorted(objectives)} for event {observation.seq_num} of stream "
+                f"{observation.stream!r} in run {observation.run}; {', '.join(missing)} is missing"
+            )
+        return objectives
+
+    def _call(self, what: str, method: str, *args: Any) -> Any:
+        self._busy = what, time.monotonic()
+        try:
+            return self._worker.call(method, *args)
+        except WorkerDied:
+            raise
+        except Exception as exc:
+            raise RecommenderError(f"{self.name} raised {type(exc).__name__} in {what}: {exc}") from exc
+        finally:
+            self._busy = None
+
+
+def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
+    try:
+        future.set_result(function())
+    except SkysteerError as exc:
+        future.set_exception(exc)

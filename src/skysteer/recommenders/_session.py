@@ -1,0 +1,98 @@
+"""One recommender and its reduction, called by one worker: in a thread, a process or on another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from skysteer.errors import NoRecommendation, PointError
+from skysteer.model import Finished
+from skysteer.protocols import (
+    CanRegisterSuggestions,
+    HasBestPoints,
+    KnowsPending,
+    Recommender,
+    SupportsStoppingCriteria,
+    TrialFaultAware,
+)
+
+Reduce = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""The scientist's data reduction: the data of an event (data key to value) or of
+a run (stream to data key to array) to objective name to value."""
+Point = dict[str, Any]
+
+
+class Session:
+    """Every call that a worker makes, with the optional abilities looked up once."""
+
+    def __init__(self, recommender: Recommender, reduce: Reduce | None = None) -> None:
+        self._recommender = recommender
+        self._reduce = reduce
+        self._faults = recommender if isinstance(recommender, TrialFaultAware) else None
+        self._pending = recommender if isinstance(recommender, KnowsPending) else None
+        self._stopping = recommender if isinstance(recommender, SupportsStoppingCriteria) else None
+        self._registers = recommender if isinstance(recommender, CanRegisterSuggestions) else None
+        self._best = recommender if isinstance(recommender, HasBestPoints) else None
+
+    def reduce(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run the scientist's reduction on the data of one observation."""
+        assert self._reduce is not None, "the caller asks only where there is a reduction"
+        objectives: Any = self._reduce(data)
+        if not isinstance(objectives, Mapping):
+            raise PointError(
+                f"reduce must return a mapping of objective name to value, found {type(objectives).__name__}"
+            )
+        return dict(objectives)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+    def learn(self, points: Sequence[Point], failures: Sequence[Point], taught_before: bool) -> None:
+        """Tell measured points and suggestions that will not be measured.
+
+        Parameters
+        ----------
+        taught_before
+            Whether this is the first life of the recommender. One that gives
+            the ids itself knows none of an earlier life: it is told those
+            points as somebody else's.
+        """
+        if not taught_before and self._registers is not None:
+            points = [{k: v for k, v in point.items() if k != "_id"} for point in points]
+            failures = []
+        if points:
+            self._recommender.ingest(points)
+        if failures and self._faults is not None:
+            self._faults.register_failures(failures)
+
+    def suggest(self, count: int, pending: Sequence[Point]) -> Any:
+        """Ask for suggestions: what the recommender answers, unchecked, or `Finished`."""
+        if self._stopping is not None:
+            stop, reason = self._stopping.should_stop()
+            if stop:
+                return Finished(reason or "the recommender's stopping criterion is met")
+        if self._pending is not None:
+            self._pending.set_pending(pending)
+        try:
+            answer: Any = self._recommender.suggest(count)
+        except NoRecommendation as exc:
+            return Finished(str(exc) or "the recommender has nothing more to ask")
+        if isinstance(answer, Sequence) and not isinstance(answer, str) and not answer:
+            return Finished("the recommender has nothing more to ask")
+        if self._registers is not None and _lacks_ids(answer):
+            answer = self._registers.register_suggestions(answer)
+        return answer
+
+    def idle(self) -> None:
+        """Do nothing: everything there was to tell was told before."""
+
+    def best(self) -> Point | None:
+        """Axes and objectives of the best point, where the recommender says which it is."""
+        if self._best is None:
+            return None
+        points = self._best.get_best_points()
+        if not points:
+            return None
+        _, axes, objectives = points[0]
+        return {**axes, **objectives}
+
+
+def _lacks_ids(answer: Any) -> bool:
+    return isinstance(answer, Sequence) and any(isinstance(p, Mapping) and "_id" not in p for p in answer)  # pyright: ignore[reportUnknownVariableType]
