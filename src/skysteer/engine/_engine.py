@@ -96,17 +96,21 @@ class RunEngine(stock.RunEngine):
         self._gate = threading.Lock()  # who may begin a call; held for no longer than it takes to look
         self._end_lock = threading.Lock()  # one close at a time
         self._engine_loop = EngineLoop(loop)
-        super().__init__(  # pyright: ignore[reportUnknownMemberType]
-            md,
-            loop=self._engine_loop.loop,
-            preprocessors=preprocessors,
-            context_managers=[],  # signal handlers are for the main thread, where we never run
-            md_validator=md_validator,
-            md_normalizer=md_normalizer,
-            scan_id_source=scan_id_source,
-            during_task=DuringTask(),  # the default one may run a Qt loop, which is not for our thread
-            call_returns_result=call_returns_result,
-        )
+        try:
+            super().__init__(  # pyright: ignore[reportUnknownMemberType]
+                md,
+                loop=self._engine_loop.loop,
+                preprocessors=preprocessors,
+                context_managers=[],  # signal handlers are for the main thread, where we never run
+                md_validator=md_validator,
+                md_normalizer=md_normalizer,
+                scan_id_source=scan_id_source,
+                during_task=DuringTask(),  # the default one may run a Qt loop, which is not for our thread
+                call_returns_result=call_returns_result,
+            )
+        except BaseException:
+            self._engine_loop.give_back(10.0)
+            raise
         self.pause_msg = ""
 
     def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -235,7 +239,7 @@ class RunEngine(stock.RunEngine):
         with self._end_lock:
             if self._loop.is_running():
                 self._end_plan(timeout)
-            self._engine_loop.give_back(self._th, timeout)
+            self._engine_loop.give_back(timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -301,7 +305,7 @@ class RunEngine(stock.RunEngine):
         self._refuse_on_own_thread(what)
         if self.state == "panicked":
             raise RuntimeError(f"{what}: the engine is panicked and cannot be recovered, restart Python")
-        if not self._loop.is_running():
+        if self._closed and (self._state.is_idle or not self._loop.is_running()):
             raise EngineClosed(f"{what} was called on an engine that is closed")
         self._wait_for_begin()
         self._wait_for_paused_call()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import MutableMapping
 from concurrent.futures import Future
-from typing import cast
+from typing import Any, cast
 
 from bluesky import run_engine as stock
 
@@ -32,7 +33,7 @@ class EngineLoop:
 
     def _make_thread_known(self) -> None:
         # Bluesky looks up the thread of a running loop, and knows only those it started itself.
-        threads = stock._ensure_event_loop_running.loop_to_thread  # pyright: ignore[reportFunctionMemberAccess, reportPrivateUsage, reportUnknownMemberType, reportUnknownVariableType]
+        threads = _threads_of_loops()
         if self.loop in threads:
             return
         try:
@@ -48,7 +49,7 @@ class EngineLoop:
         self.loop.call_soon_threadsafe(lambda: answer.set_result(threading.current_thread()))
         threads[self.loop] = answer.result()
 
-    def give_back(self, thread: threading.Thread, timeout: float) -> None:
+    def give_back(self, timeout: float) -> None:
         """Undo what was done to the loop. Does nothing the second time.
 
         Raises
@@ -60,6 +61,7 @@ class EngineLoop:
             if self._made:
                 asyncio.run_coroutine_threadsafe(_end_all_tasks(self.loop), self.loop).result(timeout)
             self.loop.call_soon_threadsafe(self.loop.stop)
+            thread = _threads_of_loops()[self.loop]
             thread.join(timeout)
             if thread.is_alive():
                 raise TimeoutError(
@@ -70,6 +72,10 @@ class EngineLoop:
         if stock.get_bluesky_event_loop() is self.loop:
             usable = self._before is not None and self._before.is_running()
             stock.set_bluesky_event_loop(self._before if usable else None)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _threads_of_loops() -> MutableMapping[asyncio.AbstractEventLoop, threading.Thread]:
+    return cast(Any, stock)._ensure_event_loop_running.loop_to_thread
 
 
 async def _end_all_tasks(loop: asyncio.AbstractEventLoop) -> None:

@@ -88,6 +88,9 @@ class Timers:
         """Wait for the next action. None: there was nothing to wait for, and the thread must end."""
         with self._changed:
             while True:
+                while self._heap and self._heap[0].action is None:
+                    heapq.heappop(self._heap)
+                    self._cancelled -= 1
                 if not self._heap:
                     if self._changed.wait_for(lambda: self._heap, _LINGER):
                         continue
@@ -98,8 +101,5 @@ class Timers:
                     self._changed.wait(min(delay, _LONGEST_WAIT))
                     continue
                 timer = heapq.heappop(self._heap)
-                if timer.action is None:
-                    self._cancelled -= 1
-                    continue
                 action, timer.action = timer.action, None
                 return action
