@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 from zlib import crc32
 
 Point = Mapping[str, Any]
@@ -32,6 +32,10 @@ class Turns:
         """Return the ``_id`` of a point, e.g. ``"grid-9f0c21aa-3"``."""
         return f"{self._prefix}{number}"
 
+    def owns(self, name: object) -> TypeGuard[str]:
+        """Whether an ``_id`` is one of this recommender."""
+        return isinstance(name, str) and name.startswith(self._prefix)
+
     def end(self, points: Iterable[Point]) -> None:
         """Cross off points that were measured, or failed: they do not come again."""
         self._done |= self._own(points)
@@ -56,5 +60,5 @@ class Turns:
 
     def _own(self, points: Iterable[Point]) -> set[int]:
         ids = (point.get("_id") for point in points)
-        ours = (name[len(self._prefix) :] for name in ids if isinstance(name, str) and name.startswith(self._prefix))
-        return {number for number in map(int, ours) if number >= self._low}
+        numbers = (int(name[len(self._prefix) :]) for name in ids if self.owns(name))
+        return {number for number in numbers if number >= self._low}

@@ -8,7 +8,7 @@ import pytest
 from skysteer.errors import SpaceError
 from skysteer.model import Axis, Choice, Space
 from skysteer.protocols import HasSpace, KnowsPending, Recommender, TrialFaultAware
-from skysteer.recommenders._grid import Grid
+from skysteer.recommenders import Grid
 
 SPACE = Space(Axis("y", 0, 2, units="mm"), Axis("x", -1, 1, units="mm"))
 

@@ -7,7 +7,7 @@ import pytest
 from skysteer.errors import PointError
 from skysteer.model import Axis, Space
 from skysteer.protocols import HasSpace, KnowsPending, Recommender, TrialFaultAware
-from skysteer.recommenders._sequence import Sequence
+from skysteer.recommenders import Sequence
 
 POINTS = [{"x": 0.0}, {"x": 1.0}, {"x": 2.0}, {"x": 3.0}]
 

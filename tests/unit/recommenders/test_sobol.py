@@ -11,7 +11,7 @@ import pytest
 from skysteer.errors import SpaceError
 from skysteer.model import Axis, Choice, Space
 from skysteer.protocols import HasSpace, KnowsPending, Recommender, TrialFaultAware
-from skysteer.recommenders._sobol import Sobol
+from skysteer.recommenders import Sobol
 
 SPACE = Space(Axis("x", -5, 5, units="mm"), Axis("y", 0, 10, units="mm"))
 
@@ -69,6 +69,6 @@ def test_it_has_the_abilities_it_should():
 
 
 def test_the_slow_library_is_not_imported_before_the_first_question():
-    code = "import sys, skysteer.recommenders._sobol; print('scipy.stats' in sys.modules, 'bluesky' in sys.modules)"
+    code = "import sys, skysteer.recommenders; print('scipy.stats' in sys.modules, 'bluesky' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["False", "False"]
