@@ -78,7 +78,7 @@ def scan_from_queue(
         if take_reading is None:
             yield from read_event(devices, attempt)
         else:
-            yield from forward(take_reading(devices), attempt.before, attempt.after)
+            yield from forward(take_reading(devices), _unchanged(attempt), attempt.after)
         # A pause while the next suggestion is awaited must not replay the
         # reading: the point would be measured twice.
         yield Msg("checkpoint")
@@ -97,7 +97,7 @@ def scan_from_queue(
         inside = run_with_reason(points, start, tally.uids.append)
         return (yield from bpp.stage_wrapper(inside, [*detectors, *motors]))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
-    return (yield from _launch(queue, fallback, uid, space, options, measure, tally, run))
+    return (yield from _launch(queue, fallback, uid, space, options, measure, "save", tally, run))
 
 
 def runs_from_queue(
@@ -139,12 +139,13 @@ def runs_from_queue(
 
         def before(message: Msg) -> Generator[Msg, Any, Msg]:
             if message.command == "open_run":
-                return message._replace(kwargs={**message.kwargs, **extra})
+                message = message._replace(kwargs={**message.kwargs, **extra})
             if message.command == "close_run" and not message.run:
                 # A pause at the end of the run must not replay the reading
                 # into a run that is closed.
                 yield Msg("checkpoint")
-            return (yield from attempt.before(message))
+            attempt.before(message)
+            return message
 
         def after(message: Msg, answer: Any) -> None:
             attempt.after(message, answer)
@@ -155,7 +156,11 @@ def runs_from_queue(
         yield from forward((measure or one_run)(devices), before, after)
         yield Msg("checkpoint")
 
-    return (yield from _launch(queue, fallback, uid, space, options, measure_run, tally, lambda points: points))
+    return (
+        yield from _launch(
+            queue, fallback, uid, space, options, measure_run, "close_run", tally, lambda points: points
+        )
+    )
 
 
 def _launch(
@@ -165,6 +170,7 @@ def _launch(
     space: Space,
     options: Options,
     measure: Callable[[Suggestion, Attempt], Plan[None]],
+    recorded_by: str,
     tally: Tally,
     run: Callable[[Plan[End]], Plan[End]],
 ) -> Plan[AdaptiveResult]:
@@ -188,13 +194,22 @@ def _launch(
         initial=initial,
     )
     try:
-        end = yield from run(measure_points(asking, measure, tally, options))
+        end = yield from run(measure_points(asking, measure, recorded_by, tally, options))
     except SkysteerError as exc:
         exc.result = tally.result(asking, str(exc), "fail")
         raise
     finally:
         asking.close()
     return tally.result(asking, end.reason, end.exit_status)
+
+
+def _unchanged(attempt: Attempt) -> Callable[[Msg], Generator[Msg, Any, Msg]]:
+    def before(message: Msg) -> Generator[Msg, Any, Msg]:
+        attempt.before(message)
+        return message
+        yield
+
+    return before
 
 
 def _axes(motors: Sequence[Any], space: Space) -> dict[str, Any]:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 import statistics
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from bluesky.protocols import Status
-from bluesky.utils import FailedPause, IllegalMessageSequence, InvalidCommand, Msg, RunEngineControlException
+from bluesky.utils import (
+    FailedPause,
+    FailedStatus,
+    IllegalMessageSequence,
+    InvalidCommand,
+    Msg,
+    RunEngineControlException,
+)
 
 from skysteer.errors import SkysteerError, TooManyFailures
 from skysteer.model import AdaptiveResult, ExitStatus, Suggestion
@@ -30,20 +37,24 @@ DISTURBED = 5
 class Attempt:
     """One try to measure a point."""
 
+    recorded_by: str
+    """The message after which the point is measured: ``"save"`` of its event, ``"close_run"`` of its run."""
     statuses: list[Status] = field(default_factory=list[Status])
     """What was set and triggered for it."""
-    saving: bool = False
-    """Whether the event is being handed to the subscribers: what is raised then is no device's fault."""
+    recorded: bool = False
+    """Whether it is in the documents: what fails from now on does not undo it."""
+    emitting: bool = False
+    """Whether a document is being handed to the subscribers: what is raised then is no device's fault."""
 
-    def before(self, message: Msg) -> Generator[Msg, Any, Msg]:
+    def before(self, message: Msg) -> None:
         """Look at a message of the point before it goes."""
-        self.saving = message.command == "save"
-        return message
-        yield
+        self.emitting = message.command in ("open_run", "save", "close_run")
+        if message.command == self.recorded_by and message.kwargs.get("exit_status", "success") in (None, "success"):
+            self.recorded = True
 
     def after(self, message: Msg, answer: Any) -> None:
         """Look at a message of the point and its answer, None where a pause took it."""
-        self.saving = False
+        self.emitting = False
         if message.command in ("set", "trigger") and answer is not None:
             self.statuses.append(answer)
 
@@ -73,17 +84,18 @@ class Tally:
 def measure_points(
     asking: Asking,
     measure: Callable[[Suggestion, Attempt], Plan[Any]],
+    recorded_by: str,
     tally: Tally,
     options: Options,
 ) -> Plan[End]:
-    """Measure what is suggested until there is an end to it."""
+    """Measure what is suggested until there is an end to it; see `Attempt` for ``recorded_by``."""
     interruptions = Interruptions()
     yield Msg("null", interruptions)  # the engine tells every object it has seen of a pause
     while tally.measured < options.max_points:
         step = yield from asking.next(options.max_points - tally.measured, tally.measured)
         if isinstance(step, End):
             return step
-        error = yield from _try(step, measure, interruptions, chances=2 if options.on_failure == "retry" else 1)
+        error = yield from _try(step, measure, recorded_by, interruptions, 2 if options.on_failure == "retry" else 1)
         if error is None:
             tally.measured += 1
             continue
@@ -98,22 +110,32 @@ def measure_points(
 
 
 def _try(
-    step: Suggestion, measure: Callable[[Suggestion, Attempt], Plan[Any]], interruptions: Interruptions, chances: int
+    step: Suggestion,
+    measure: Callable[[Suggestion, Attempt], Plan[Any]],
+    recorded_by: str,
+    interruptions: Interruptions,
+    chances: int,
 ) -> Plan[Exception | None]:
     """Measure a point; the error of its devices, or None."""
     disturbed = 0
     while True:
-        before, attempt = interruptions.count, Attempt()
+        before, attempt = interruptions.count, Attempt(recorded_by)
         try:
             yield from measure(step, attempt)
             return None
         except (RunEngineControlException, FailedPause, IllegalMessageSequence, InvalidCommand, SkysteerError):
             raise
+        except FailedStatus as exc:
+            error = exc
         except Exception as exc:
-            if attempt.saving:
+            if attempt.emitting:
                 raise
             error = exc
         yield from settle(attempt.statuses)
+        if attempt.recorded:
+            log.warning("after point %s was measured: %s%s", dict(step.point), error, _cause(error))
+            yield Msg("checkpoint")
+            return None
         if interruptions.count != before and disturbed < DISTURBED:
             # A device that was stopped by a pause within a millisecond of its
             # set fails on resume; the move was not at fault.

@@ -49,16 +49,16 @@ def _read_event(devices: Sequence[Any], attempt: Attempt) -> Plan[None]:
         with suppress(IllegalMessageSequence):  # no event is open if a pause closed it
             yield Msg("drop")
         raise
-    attempt.saving = True
-    yield Msg("save")
-    attempt.saving = False
+    save = Msg("save")
+    attempt.before(save)
+    attempt.after(save, (yield save))
 
 
 def one_run(devices: Sequence[Any]) -> Plan[None]:
     """Stage the devices and make a run of one event: the default of ``measure``."""
 
     def reading() -> Plan[End]:
-        yield from read_event(devices, Attempt())
+        yield from read_event(devices, Attempt("save"))
         return End("measured")
 
     yield from bpp.stage_wrapper(run_with_reason(reading(), {"plan_name": "adaptive_runs"}), devices)  # pyright: ignore[reportUnknownMemberType]
