@@ -22,6 +22,7 @@ Each one also is the builtin it is a kind of, and carries its data as attributes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class PreflightError(SkysteerError, ValueError):
         super().__init__(f"the scan cannot start, {many}; nothing has moved:{lines}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.problems,)
+        return type(self), (self.problems,), vars(self)
 
 
 class FieldError(SkysteerError, KeyError):
@@ -100,11 +101,7 @@ class SuggestionError(SkysteerError, ValueError):
         super().__init__(f"bad suggestion from {recommender or 'the recommender'}: " + "; ".join(self.problems))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _suggestion_error, (self.problems, self.recommender, self.answer)
-
-
-def _suggestion_error(problems: Sequence[str], recommender: str, answer: Any) -> SuggestionError:
-    return SuggestionError(problems, recommender=recommender, answer=answer)
+        return partial(type(self), recommender=self.recommender), (self.problems,), vars(self)
 
 
 class RecommenderError(SkysteerError, RuntimeError):
@@ -128,6 +125,9 @@ class TooManyFailures(SkysteerError, RuntimeError):
         self.last = dict(last)
         """The point that failed last."""
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), failed=self.failed, last=self.last), self.args, vars(self)
 
 
 class EngineBusy(SkysteerError, RuntimeError):

@@ -31,14 +31,16 @@ class Patience:
     """A `skysteer.protocols.Recommender`, asked in its own worker. Needed for ``"fallback"``."""
 
     def __post_init__(self) -> None:
-        if self.timeout is not None and not (self.timeout > 0 and math.isfinite(self.timeout)):
+        if self.timeout is not None and not _is_duration(self.timeout):
             raise ValueError(f"timeout must be a positive number of seconds or None, found {self.timeout!r}")
         if self.on_timeout not in ("wait", "fallback", "finish", "abort"):
-            raise ValueError(
-                f"on_timeout must be 'wait', 'fallback', 'finish' or 'abort', found {self.on_timeout!r}"
-            )
+            raise ValueError(f"on_timeout must be 'wait', 'fallback', 'finish' or 'abort', found {self.on_timeout!r}")
         if (self.on_timeout == "fallback") != (self.fallback is not None):
             raise ValueError("on_timeout='fallback' and fallback=recommender go together: give both or neither")
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class Axis:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        if not _is_number(self.low) or not _is_number(self.high):
+            raise SpaceError(f"axis {self.name!r}: limits must be numbers, found low={self.low!r}, high={self.high!r}")
         if math.isnan(self.low) or math.isnan(self.high):
             raise SpaceError(f"axis {self.name!r}: a limit is NaN (low={self.low}, high={self.high})")
         if not self.low < self.high:
@@ -44,19 +46,23 @@ class Axis:
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a position on this axis, or ``None``."""
-        if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        if not _is_number(value):
             return f"{self.name}={value!r} is a {type(value).__name__}, expected a number{self._in_units}"
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number has no largest
+            number = math.inf
         if not math.isfinite(number):
             return f"{self.name}={number} is not a finite number"
         slack = EDGE * (self.high - self.low) if self.bounded else 0.0
         if not self.low - slack <= number <= self.high + slack:
-            return f"{self.name}={number:g} is outside [{self.low:g}, {self.high:g}]{self._in_units}"
+            # 12 digits: 7112.345 eV is not 7112.35 eV, and 5.0000001 is not 5
+            return f"{self.name}={number:.12g} is outside [{self.low:.12g}, {self.high:.12g}]{self._in_units}"
         return None
 
     def clean(self, value: Any) -> float:
         """A position without a `problem` as a plain float, rounding at the limits taken off."""
-        return min(max(float(value), self.low), self.high)
+        return float(min(max(value, self.low), self.high))
 
     @property
     def _in_units(self) -> str:
@@ -76,13 +82,18 @@ class Choice:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        if isinstance(self.options, str):
+            raise SpaceError(
+                f"choice {self.name!r}: expected two or more different options, found the text {self.options!r}"
+            )
         object.__setattr__(self, "options", tuple(self.options))
         if len(self.options) < 2 or len(set(self.options)) != len(self.options):
             raise SpaceError(f"choice {self.name!r}: expected two or more different options, found {self.options}")
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value of this choice, or ``None``."""
-        if value in self.options:
+        # An array would be compared element by element.
+        if isinstance(value, str | Real) and value in self.options:
             return None
         return f"{self.name}={value!r} is none of its options {list(self.options)}"
 
@@ -205,8 +216,12 @@ class Space(Mapping[str, Axis | Choice]):
         return points
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
 def _finite(axis: Axis, value: Any) -> float:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or not math.isfinite(value):
+    if not _is_number(value) or not math.isfinite(value):
         raise PointError(f"{axis.name}={value!r} is not a finite number")
     return float(value)
 
