@@ -6,6 +6,8 @@ them over. An adapter does not know who listens.
 
 from __future__ import annotations
 
+import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +15,11 @@ from typing import Any
 import numpy as np
 from event_model import unpack_event_page
 
-from skysteer.errors import FieldError
 from skysteer.model import METADATA_KEY, SUGGESTION_ID, Observation
 
 from ._fields import Fields
+
+log = logging.getLogger(__name__)
 
 Listener = Callable[[Observation], object]
 """Takes an observation without waiting; called on the engine's loop thread."""
@@ -38,7 +41,7 @@ class _Run:
     last: Document | None = None
 
 
-class _Adapter:
+class _Adapter(ABC):
     """What both moments share: which run and stream an event belongs to, and the check of descriptors."""
 
     def __init__(self, fields: Fields, listener: Listener, *, launch: str | None = None) -> None:
@@ -90,8 +93,8 @@ class _Adapter:
     def _wants(self, stream: str) -> bool:
         return False
 
-    def _measured(self, run: _Run, stream: _Stream, event: Document) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _measured(self, run: _Run, stream: _Stream, event: Document) -> None: ...
 
     def _stop(self, run: _Run, doc: Document) -> None:
         pass
@@ -144,10 +147,10 @@ class PerRun(_Adapter):
     fields, listener, launch
         As for `PerEvent`.
 
-    Raises
-    ------
-    FieldError
-        At the stop document, if the run has no event in the stream.
+    Notes
+    -----
+    A run without an event in the stream is not an observation; a warning is
+    logged, and the `Advisor` refuses to guess on when it is asked again.
     """
 
     def _wants(self, stream: str) -> bool:
@@ -163,11 +166,12 @@ class PerRun(_Adapter):
         if doc["exit_status"] != "success":
             return
         if run.last is None:
-            there = ", ".join(sorted(run.streams)) or "none"
-            raise FieldError(
-                f"run {run.start['uid']} ended without an event in stream {self._fields.stream!r}; its streams: {there}",
-                stream=self._fields.stream,
-            )
+            streams = ", ".join(sorted(run.streams)) or "none"
+            log.warning(
+                "run %s ended without an event in stream %r (its streams: %s): nothing to tell",
+                run.start["uid"], self._fields.stream, streams,
+            )  # fmt: skip
+            return
         arrays = {
             stream: {key: np.asarray(column) for key, column in columns.items() if key != "seq_num"}
             for stream, columns in run.columns.items()

@@ -285,6 +285,15 @@ class RunEngine(stock.RunEngine):
             self._failures[:] = [exc]
             raise
 
+    async def _close_run(self, msg: Msg) -> Any:
+        """Close a run; one that was aborted is given the reason that `abort` was called with.
+
+        Bluesky's own documentation promises so, but its run_wrapper closes without a reason.
+        """
+        if msg.kwargs.get("exit_status") == "abort" and not msg.kwargs.get("reason"):
+            msg = msg._replace(kwargs={**msg.kwargs, "reason": self._reason})
+        return await super()._close_run(msg)
+
     def _has_begun(self) -> None:
         if self._present is not None:
             self._present.begun.set()

@@ -18,7 +18,7 @@ from ._moving import move
 from ._options import Options
 from ._points import Attempt, Tally, measure_points
 from ._reading import Measure, TakeReading, one_run, read_event
-from ._runs import forward, run_with_reason
+from ._runs import Before, forward, run_with_reason
 from ._tag import SuggestionTag
 from ._waiting import Plan
 
@@ -137,10 +137,10 @@ def runs_from_queue(
         about = {"id": suggestion.id, "origin": suggestion.origin, "point": dict(suggestion.point)}
         extra = _metadata(md, launch=uid, suggestion=about)
 
-        def before(message: Msg) -> Generator[Msg, Any, Msg]:
+        def before(message: Msg, cleaning: bool) -> Generator[Msg, Any, Msg]:  # noqa: FBT001
             if message.command == "open_run":
                 message = message._replace(kwargs={**message.kwargs, **extra})
-            if message.command == "close_run" and not message.run:
+            if message.command == "close_run" and not cleaning:
                 # A pause at the end of the run must not replay the reading
                 # into a run that is closed.
                 yield Msg("checkpoint")
@@ -203,8 +203,8 @@ def _launch(
     return tally.result(asking, end.reason, end.exit_status)
 
 
-def _unchanged(attempt: Attempt) -> Callable[[Msg], Generator[Msg, Any, Msg]]:
-    def before(message: Msg) -> Generator[Msg, Any, Msg]:
+def _unchanged(attempt: Attempt) -> Before:
+    def before(message: Msg, cleaning: bool) -> Generator[Msg, Any, Msg]:  # noqa: FBT001
         attempt.before(message)
         return message
         yield

@@ -41,8 +41,8 @@ def _read_event(devices: Sequence[Any], attempt: Attempt) -> Plan[None]:
             attempt.after(message, (yield message))
     if triggered:
         yield Msg("wait", None, group=group)
-    yield Msg("create", None, name="primary")
     try:
+        yield Msg("create", None, name="primary")
         for device in devices:
             yield Msg("read", device)
     except Exception:

@@ -37,27 +37,28 @@ def run_with_reason(
     return end
 
 
-def forward(plan: Any, before: Callable[[Msg], Generator[Msg, Any, Msg]], after: Callable[[Msg, Any], None]) -> Plan[Any]:
-    """Pass the messages of a plan on.
+Before = Callable[[Msg, bool], Generator[Msg, Any, Msg]]
+"""Called with each message of a plan, and whether the plan is cleaning up after an
+exception; yields what is to go first and returns what is to go in its place."""
+After = Callable[[Msg, Any], None]
+"""Called with each message and its answer."""
 
-    Parameters
-    ----------
-    before
-        Called with each message; yields what is to go first and returns what is to go in its place.
-    after
-        Called with each message and its answer.
-    """
+
+def forward(plan: Any, before: Before, after: After) -> Plan[Any]:
+    """Pass the messages of a plan on, and look at them."""
     inner = ensure_generator(plan)
+    cleaning = False
     try:
         message = next(inner)
         while True:
             try:
-                sent = yield from before(message)
+                sent = yield from before(message, cleaning)
                 answer = yield sent
             except GeneratorExit:
                 inner.close()
                 raise
             except BaseException as exc:
+                cleaning = True
                 message = inner.throw(exc)
             else:
                 after(sent, answer)

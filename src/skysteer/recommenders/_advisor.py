@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from skysteer.errors import PointError, RecommenderError, SkysteerError, WorkerDied
+from skysteer.errors import FieldError, PointError, RecommenderError, SkysteerError, WorkerDied
 from skysteer.handoff import Answer, Launch, Mailbox, SuggestionQueue, Ticket
 from skysteer.model import Finished, Observation, Origin, Space, Suggestion
 from skysteer.protocols import HasBestPoints, HasSpace, KnowsPending, Recommender
@@ -133,6 +133,7 @@ class Advisor:
         self._used: set[Hashable] = set()
         self._launch: Launch | None = None
         self._numbers = itertools.count()
+        self._arrived = 0
         self.queue.connect(self)
 
     # ------------------------------------------------------------ from any thread
@@ -241,6 +242,7 @@ class Advisor:
                 self._open.clear()
                 self._launch = item
                 self._numbers = itertools.count()
+                self._arrived = 0
             case _Start(future):
                 _settle(future, self._ensure_started)
             case _Best(future):
@@ -252,6 +254,7 @@ class Advisor:
             self.replayed += 1
             return
         self._log.mark(observation)
+        self._arrived += 1
         if self.reduces:
             self._unreduced.append(observation)
         else:
@@ -278,6 +281,11 @@ class Advisor:
     def _suggest(self, ticket: Ticket) -> Answer:
         launch = self._launch
         assert launch is not None, "a queue launches before it asks"
+        if self._arrived < ticket.known:
+            raise FieldError(
+                f"{ticket.known} points were measured, but only {self._arrived} observations arrived: every "
+                "measurement must make an event in the stream that is listened to (the primary one)"
+            )
         others = [s for s in ticket.pending if s.id not in self._open]
         pending = [s.told() for s in self._open.values()] + [dict(s.point) for s in others]
         answer = self._ask("suggest", "suggest", ticket.count, pending)
