@@ -266,11 +266,11 @@ def _adaptive(
         if home is None:
             result = yield from plan(cleared, launch, queues)
         else:
-            result = yield from bpp.finalize_wrapper(plan(cleared, launch, queues), lambda: move(_by_name(motors), home, []))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            result = yield from bpp.finalize_wrapper(plan(cleared, launch, queues), lambda: move(_by_name(motors), home))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         yield Msg("unsubscribe", None, token)
         best = yield from _best(advisor, asked.patience)
         if asked.finally_move == "best" and best is not None:
-            yield from move(_by_name(motors), cleared.space.clean(best), [])
+            yield from move(_by_name(motors), cleared.space.clean(best))
         return replace(result, best=best, replayed=advisor.replayed - replayed)
 
     try:

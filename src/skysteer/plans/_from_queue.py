@@ -73,7 +73,7 @@ def scan_from_queue(
     devices = [*detectors, *motors, tag]
 
     def measure(suggestion: Suggestion, attempt: Attempt) -> Plan[None]:
-        yield from move(axes, suggestion.point, attempt.statuses)
+        yield from move(axes, suggestion.point, attempt.after)
         tag.now(suggestion)
         if take_reading is None:
             yield from read_event(devices, attempt)
@@ -152,7 +152,7 @@ def runs_from_queue(
             if message.command == "open_run" and answer is not None:
                 tally.uids.append(answer)
 
-        yield from move(axes, suggestion.point, attempt.statuses)
+        yield from move(axes, suggestion.point, attempt.after)
         yield from forward((measure or one_run)(devices), before, after)
         yield Msg("checkpoint")
 

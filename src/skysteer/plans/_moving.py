@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable
 from typing import Any
 
-from bluesky.protocols import Locatable, Status
+from bluesky.protocols import Locatable
 from bluesky.utils import Msg
 
 from ._waiting import Plan, run_coroutine
@@ -19,13 +19,14 @@ Motors = Mapping[str, Any]
 _groups = itertools.count()
 
 
-def move(motors: Motors, point: Mapping[str, Any], statuses: list[Status]) -> Plan[None]:
-    """Set every axis of a point at once and wait; what was set is added to ``statuses``."""
+def move(motors: Motors, point: Mapping[str, Any], note: Callable[[Msg, Any], None] | None = None) -> Plan[None]:
+    """Set every axis of a point at once and wait; ``note`` is told each message and its answer."""
     group = f"skysteer-move-{next(_groups)}"
     for name, position in point.items():
-        status = yield Msg("set", motors[name], position, group=group)
-        if status is not None:  # a pause may have taken the answer
-            statuses.append(status)
+        message = Msg("set", motors[name], position, group=group)
+        answer = yield message
+        if note is not None:
+            note(message, answer)
     yield Msg("wait", None, group=group)
 
 

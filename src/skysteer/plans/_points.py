@@ -23,7 +23,7 @@ from skysteer.model import AdaptiveResult, ExitStatus, Suggestion
 
 from ._asking import Asking, End
 from ._options import Options
-from ._settling import settle
+from ._settling import settle, stop_moving
 from ._tag import Interruptions
 from ._waiting import Plan
 
@@ -39,8 +39,10 @@ class Attempt:
 
     recorded_by: str
     """The message after which the point is measured: ``"save"`` of its event, ``"close_run"`` of its run."""
-    statuses: list[Status] = field(default_factory=list[Status])
-    """What was set and triggered for it."""
+    moved: list[tuple[Any, Status]] = field(default_factory=list[tuple[Any, Status]])
+    """What was set for it, each device with its status."""
+    triggered: list[Status] = field(default_factory=list[Status])
+    """What was triggered for it."""
     recorded: bool = False
     """Whether it is in the documents: what fails from now on does not undo it."""
     emitting: bool = False
@@ -55,8 +57,12 @@ class Attempt:
     def after(self, message: Msg, answer: Any) -> None:
         """Look at a message of the point and its answer, None where a pause took it."""
         self.emitting = False
-        if message.command in ("set", "trigger") and answer is not None:
-            self.statuses.append(answer)
+        if answer is None:
+            return
+        if message.command == "set":
+            self.moved.append((message.obj, answer))
+        elif message.command == "trigger":
+            self.triggered.append(answer)
 
 
 @dataclass(slots=True)
@@ -123,7 +129,10 @@ def _try(
         try:
             yield from measure(step, attempt)
             return None
-        except (RunEngineControlException, FailedPause, IllegalMessageSequence, InvalidCommand, SkysteerError):
+        except (RunEngineControlException, FailedPause):
+            yield from stop_moving(attempt.moved)
+            raise
+        except (IllegalMessageSequence, InvalidCommand, SkysteerError):
             raise
         except FailedStatus as exc:
             error = exc
@@ -131,7 +140,7 @@ def _try(
             if attempt.emitting:
                 raise
             error = exc
-        yield from settle(attempt.statuses)
+        yield from settle([status for _, status in attempt.moved] + attempt.triggered)
         if attempt.recorded:
             log.warning("after point %s was measured: %s%s", dict(step.point), error, _cause(error))
             yield Msg("checkpoint")
