@@ -290,9 +290,10 @@ class RunEngine(stock.RunEngine):
 
         Bluesky's own documentation promises so, but its run_wrapper closes without a reason.
         """
-        if msg.kwargs.get("exit_status") == "abort" and not msg.kwargs.get("reason"):
-            msg = msg._replace(kwargs={**msg.kwargs, "reason": self._reason})
-        return await super()._close_run(msg)
+        given = cast(dict[str, Any], cast(Any, msg).kwargs)
+        if given.get("exit_status") == "abort" and not given.get("reason"):
+            msg = msg._replace(kwargs={**given, "reason": cast(Any, self)._reason})
+        return cast(Any, await super()._close_run(msg))  # pyright: ignore[reportUnknownMemberType]
 
     def _has_begun(self) -> None:
         if self._present is not None:

@@ -205,6 +205,13 @@ def test_the_reason_of_an_abort_is_in_the_stop_document(RE, held, documents):
     assert stops(documents)[0]["reason"] == "the sample fell off"
 
 
+def test_the_reason_is_also_in_the_stop_document_of_a_plan_that_closes_its_run_itself(RE, documents):
+    RE(run_wrapper(bps.sleep(60)))
+    RE.request_pause()
+    RE.abort("the sample fell off")
+    assert (stops(documents)[0]["exit_status"], stops(documents)[0]["reason"]) == ("abort", "the sample fell off")
+
+
 def test_everything_works_from_other_threads(RE, held, documents):
     outcome = []
 
