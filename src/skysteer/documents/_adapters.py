@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from event_model import unpack_event_page
+from event_model import unpack_event_page  # pyright: ignore[reportUnknownVariableType]
+from numpy.typing import NDArray
 
 from skysteer.model import METADATA_KEY, SUGGESTION_ID, Observation
 
@@ -37,7 +38,8 @@ class _Stream:
 class _Run:
     start: Document
     streams: set[str] = field(default_factory=set[str])
-    columns: dict[str, dict[str, list[Any]]] = field(default_factory=dict[str, dict[str, list[Any]]])
+    events: dict[str, dict[int, Document]] = field(default_factory=dict[str, dict[int, Document]])
+    """Stream name to number of the event to its data; a replayed event takes the place of the first."""
     last: Document | None = None
 
 
@@ -63,8 +65,8 @@ class _Adapter(ABC):
                 self._event(doc)
             case "event_page":
                 if doc["descriptor"] in self._streams:
-                    for event in unpack_event_page(doc):  # pyright: ignore[reportArgumentType]
-                        self._event(event)
+                    for event in unpack_event_page(doc):  # pyright: ignore[reportArgumentType, reportUnknownVariableType]
+                        self._event(event)  # pyright: ignore[reportUnknownArgumentType]
             case "stop":
                 run = self._runs.pop(doc["run_start"], None)
                 if run is not None:
@@ -96,7 +98,7 @@ class _Adapter(ABC):
     @abstractmethod
     def _measured(self, run: _Run, stream: _Stream, event: Document) -> None: ...
 
-    def _stop(self, run: _Run, doc: Document) -> None:
+    def _stop(self, run: _Run, doc: Document) -> None:  # noqa: B027 (nothing to do is fine)
         pass
 
     def _observe(self, run: _Run, event: Document, data: Mapping[str, Any], suggestion: str | None) -> None:
@@ -131,7 +133,9 @@ class PerEvent(_Adapter):
 
     def _measured(self, run: _Run, stream: _Stream, event: Document) -> None:
         data: Mapping[str, Any] = event["data"]
-        inside = {key: value for key, value in data.items() if key not in stream.external} if self._fields.reduced else {}
+        inside = (
+            {key: value for key, value in data.items() if key not in stream.external} if self._fields.reduced else {}
+        )
         self._observe(run, event, inside, data.get(SUGGESTION_ID))
 
 
@@ -160,7 +164,8 @@ class PerRun(_Adapter):
         if stream.name == self._fields.stream:
             run.last = event
         if self._fields.reduced:
-            _put(run.columns.setdefault(stream.name, {}), event, stream.external)
+            inside = {key: value for key, value in event["data"].items() if key not in stream.external}
+            run.events.setdefault(stream.name, {})[event["seq_num"]] = inside
 
     def _stop(self, run: _Run, doc: Document) -> None:
         if doc["exit_status"] != "success":
@@ -172,21 +177,20 @@ class PerRun(_Adapter):
                 run.start["uid"], self._fields.stream, streams,
             )  # fmt: skip
             return
-        arrays = {
-            stream: {key: np.asarray(column) for key, column in columns.items() if key != "seq_num"}
-            for stream, columns in run.columns.items()
-        }
+        arrays = {stream: _columns(list(events.values())) for stream, events in run.events.items()}
         self._observe(run, run.last, arrays, run.start.get(METADATA_KEY, {}).get("suggestion", {}).get("id"))
 
 
-def _put(columns: dict[str, list[Any]], event: Document, external: frozenset[str]) -> None:
-    """Add an event to the columns of its stream; one that replays the newest takes its place."""
-    numbers = columns.setdefault("seq_num", [])
-    replay = bool(numbers) and numbers[-1] == event["seq_num"]
-    for key, value in {**event["data"], "seq_num": event["seq_num"]}.items():
-        if key not in external:
-            column = columns.setdefault(key, [])
-            if replay:
-                column[-1] = value
-            else:
-                column.append(value)
+def _columns(events: Sequence[Document]) -> dict[str, NDArray[Any]]:
+    """Data key to array of shape (number of events, ...). All events of a stream have the same keys."""
+    return {key: _stacked([event[key] for event in events]) for key in events[0]}
+
+
+def _stacked(values: list[Any]) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError:  # arrays of different shapes: an array of them
+        stacked = np.empty(len(values), dtype=object)
+        for number, value in enumerate(values):
+            stacked[number] = np.asarray(value)
+        return stacked
