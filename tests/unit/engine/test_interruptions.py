@@ -206,9 +206,11 @@ def test_the_reason_of_an_abort_is_in_the_stop_document(RE, held, documents):
 
 
 def test_the_reason_is_also_in_the_stop_document_of_a_plan_that_closes_its_run_itself(RE, documents):
-    RE(run_wrapper(bps.sleep(60)))
-    RE.request_pause()
+    opened = threading.Event()
+    future = RE(run_wrapper(bps.sleep(60)), {"start": lambda name, doc: opened.set()})
+    assert opened.wait(5)
     RE.abort("the sample fell off")
+    assert isinstance(future.exception(5), RunEngineInterrupted)
     assert (stops(documents)[0]["exit_status"], stops(documents)[0]["reason"]) == ("abort", "the sample fell off")
 
 
