@@ -36,7 +36,7 @@ def join(user: object) -> int:
                 f"{_user!r} is open: one at a time, because Channel Access takes its port for good. Close it first"
             )
         if _port is None:
-            if _catools._Context._ca_context is not None:  # pyright: ignore[reportPrivateUsage]
+            if _catools._Context._ca_context is not None:  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
                 found = os.environ.get("EPICS_CA_ADDR_LIST"), os.environ.get("EPICS_CA_SERVER_PORT")
                 raise RuntimeError(
                     "Channel Access is in use in this process already, and keeps the settings it began with "
@@ -63,7 +63,7 @@ def leave(user: object) -> None:
 
 
 def forget(prefix: str, loop: asyncio.AbstractEventLoop) -> None:
-    """Close the channels of a server that is gone, or the client would look for it for ever."""
+    """Close the channels of a server that is to end, or the client would look for it for ever."""
 
     async def close_channels() -> None:
         # Channels of others would be closed too: leave it then.

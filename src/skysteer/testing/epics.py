@@ -118,7 +118,8 @@ class EpicsMotor(StandardReadable, StandardMovable[float]):
     def __init__(self, prefix: str, link: _Link, name: str = "") -> None:
         self.link = link
         timeout = link.timeout
-        with self.add_children_as_readables(Format.HINTED_SIGNAL):
+        # uncached: a monitor may come after the put that it belongs to has completed
+        with self.add_children_as_readables(Format.HINTED_UNCACHED_SIGNAL):
             self.readback: SignalR[float] = epics_signal_r(float, f"ca://{prefix}:RBV", timeout=timeout)
         self.setpoint: SignalRW[float] = epics_signal_rw(float, f"ca://{prefix}", timeout=timeout)
         self.velocity: SignalRW[float] = epics_signal_rw(float, f"ca://{prefix}:VELO", timeout=timeout)
@@ -152,7 +153,7 @@ class EpicsDetector(StandardReadable):
         """What it would measure without noise at x and y."""
         self._triggers = set[asyncio.Task[Any]]()
         timeout = link.timeout
-        # read uncached: the monitored value could be one trigger old
+        # uncached: the monitored value could be one trigger old
         with self.add_children_as_readables(Format.HINTED_UNCACHED_SIGNAL):
             self.counts: SignalR[float] = epics_signal_r(float, f"ca://{prefix}:COUNTS", timeout=timeout)
         self.acquire: SignalRW[int] = epics_signal_rw(int, f"ca://{prefix}:TRIGGER", timeout=timeout)
@@ -268,10 +269,12 @@ class EpicsBeamline:
             raise
 
     def close(self) -> None:
-        """End the IOC and forget its channels. May be called again."""
-        self.ioc.close()
-        _channel_access.forget(self.prefix, self._loop)
-        _channel_access.leave(self)
+        """Forget the channels of the IOC and end it. May be called again."""
+        try:
+            _channel_access.forget(self.prefix, self._loop)
+        finally:
+            self.ioc.close()
+            _channel_access.leave(self)
 
     def __enter__(self) -> EpicsBeamline:
         return self

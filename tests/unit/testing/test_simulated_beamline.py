@@ -50,6 +50,19 @@ def test_a_scan_reads_the_truth_where_the_motors_are(stock_RE):
     assert expected[0] > expected[1] >= top.background
 
 
+def test_it_works_with_our_engine_too(RE, documents):
+    beam = SimulatedBeamline(RE, noise=False)
+    RE(bp.list_scan([beam.det], beam.x, [1.0, 2.0])).result(20)
+    found = [document["data"]["det"] for name, document in documents if name == "event"]
+    assert found == [beam.det.truth(1.0, 0.0), beam.det.truth(2.0, 0.0)]
+
+
+def test_it_says_that_the_engine_was_closed(RE):
+    RE.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        SimulatedBeamline(RE)
+
+
 def test_the_edge_is_seen_over_the_energy(stock_RE):
     beam = SimulatedBeamline(stock_RE, noise=False)
     energies = [7000.0, beam.true_edge.energy, 7118.0, 7200.0]
