@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
 
 from skysteer.errors import FieldError, PointError, RecommenderError, SkysteerError, WorkerDied
 from skysteer.handoff import Answer, Launch, Mailbox, SuggestionQueue, Ticket
 from skysteer.model import Finished, Observation, Origin, Space, Suggestion
-from skysteer.protocols import HasBestPoints, HasSpace, KnowsPending, Recommender
+from skysteer.protocols import CanRegisterSuggestions, HasBestPoints, HasSpace, KnowsPending, Recommender
 
 from ._log import ObservationLog
 from ._session import Reduce, Session
@@ -22,6 +22,7 @@ from ._validate import check_answer
 from ._worker import ProcessWorker, ThreadWorker, Worker
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 LIVES = 3
 """How often a worker process may die under one call before the call is given up."""
@@ -115,7 +116,9 @@ class Advisor:
         """Observations that were told before: an event measured again after a pause."""
         self.restarts = 0
         """How often its process died and was replaced."""
+        self.closed.set_running_or_notify_cancel()  # nobody who waits for it can cancel it
         self._objectives = tuple(objectives)
+        self._gives_ids = isinstance(recommender, CanRegisterSuggestions)
         self._origin: Origin = origin
         self._worker = _WORKERS[worker](Session(recommender, reduce))
         self._mailbox: Mailbox[_Item] = Mailbox()
@@ -123,10 +126,9 @@ class Advisor:
         self._thread: threading.Thread | None = None
         self._busy: tuple[str, float] | None = None
         self._ready = False
-        self._lives = 0
         self._log = ObservationLog()
         self._taught = 0
-        self._unreduced: list[Observation] = []
+        self._unreduced: list[tuple[Observation, Hashable | None]] = []
         self._failures: list[dict[str, Any]] = []
         self._failures_taught = 0
         self._open: dict[str, Suggestion] = {}
@@ -157,7 +159,9 @@ class Advisor:
     def start(self) -> Future[None]:
         """Start the worker now rather than at first use; the future fails where that cannot be done."""
         future: Future[None] = Future()
-        if not self._post(_Start(future)):
+        if self._ready:  # do not wait behind a question that is being answered
+            future.set_result(None)
+        elif not self._post(_Start(future)):
             future.set_exception(RecommenderError(f"the advisor of {self.name} is closed"))
         return future
 
@@ -246,7 +250,7 @@ class Advisor:
             case _Start(future):
                 _settle(future, self._ensure_started)
             case _Best(future):
-                _settle(future, lambda: self._ask("get_best_points", "best"))
+                _settle(future, lambda: self._ask("get_best_points", lambda: self._call("get_best_points", "best")))
 
     def _note(self, observation: Observation) -> None:
         """Take an observation in, in order; it is told with whatever else waits."""
@@ -255,17 +259,15 @@ class Advisor:
             return
         self._log.mark(observation)
         self._arrived += 1
-        if self.reduces:
-            self._unreduced.append(observation)
-        else:
-            self._append(observation, observation.objectives)
-
-    def _append(self, observation: Observation, objectives: Mapping[str, Any]) -> None:
-        point = {**observation.axes, **objectives}
         mine = None if observation.suggestion is None else self._open.pop(observation.suggestion, None)
-        if mine is not None and mine.recommender_id is not None:
-            point["_id"] = mine.recommender_id
-        self._log.append(point)
+        identity = None if mine is None else mine.recommender_id
+        if self.reduces:
+            self._unreduced.append((observation, identity))
+        else:
+            self._append(observation.axes, observation.objectives, identity)
+
+    def _append(self, axes: Mapping[str, Any], objectives: Mapping[str, Any], identity: Hashable | None) -> None:
+        self._log.append({**axes, **objectives} if identity is None else {**axes, **objectives, "_id": identity})
 
     def _answer(self, ticket: Ticket) -> None:
         answer: Answer
@@ -273,6 +275,10 @@ class Advisor:
             answer = self._suggest(ticket)
         except SkysteerError as exc:
             answer = Finished(str(exc), exc)
+        except Exception as exc:  # a mapping may raise anything when it is looked into; the plan must hear of it
+            error = RecommenderError(f"the answer of {self.name} cannot be read, {type(exc).__name__}: {exc}")
+            error.__cause__ = exc
+            answer = Finished(str(error), error)
         if not self.queue.answer(ticket, answer) and not isinstance(answer, Finished):
             for suggestion in answer:  # nobody waits any more: it will not be measured
                 del self._open[suggestion.id]
@@ -286,9 +292,7 @@ class Advisor:
                 f"{ticket.known} points were measured, but only {self._arrived} observations arrived: every "
                 "measurement must make an event in the stream that is listened to (the primary one)"
             )
-        others = [s for s in ticket.pending if s.id not in self._open]
-        pending = [s.told() for s in self._open.values()] + [dict(s.point) for s in others]
-        answer = self._ask("suggest", "suggest", ticket.count, pending)
+        answer = self._ask("suggest", lambda: self._call("suggest", "suggest", ticket.count, self._pending(ticket)))
         if isinstance(answer, Finished):
             return answer
         checked = check_answer(
@@ -304,30 +308,51 @@ class Advisor:
                 self._used.add(suggestion.recommender_id)
         return suggestions
 
-    def _ask(self, what: str, method: str, *args: Any) -> Any:
+    def _pending(self, ticket: Ticket) -> list[dict[str, Any]]:
+        """What is on its way: of its own suggestions with ``_id``, and what others suggested."""
+        others = [s for s in ticket.pending if s.id not in self._open]
+        return [s.told() for s in self._open.values()] + [dict(s.point) for s in others]
+
+    def _ask(self, what: str, call: Callable[[], T]) -> T:
         """Bring the recommender up to date and call it; a worker that dies is replaced and taught again."""
         for life in itertools.count(1):
             try:
-                if self._mailbox.closed and self.worker == "process":
-                    raise WorkerDied(f"the advisor of {self.name} was closed")
                 self._ensure_started()
                 self._teach()
-                return self._call(what, method, *args)
+                return call()
             except WorkerDied as exc:
-                if self._mailbox.closed or life == LIVES:
+                if self._mailbox.closed:
                     raise
-                log.warning("%s of %s during %s; it is replaced and taught again", exc, self.name, what)
-                self._lives += 1
-                self.restarts += 1
-                self._taught = self._failures_taught = 0
                 self._worker.close()
                 self._ready = False
+                self._taught = self._failures_taught = 0
+                if self._gives_ids:
+                    self._forget_ids()
+                if life == LIVES:
+                    raise WorkerDied(f"{what} of {self.name} is given up after {LIVES} tries: {exc}") from exc
+                log.warning("%s of %s during %s; it is replaced and taught again", exc, self.name, what)
+                self.restarts += 1
         raise AssertionError("unreachable")
+
+    def _forget_ids(self) -> None:
+        """A new life that gives the ids itself counts anew: what an earlier one asked for is somebody else's."""
+        self._log.forget_ids()
+        self._unreduced = [(observation, None) for observation, _ in self._unreduced]
+        self._open = {name: replace(suggestion, recommender_id=None) for name, suggestion in self._open.items()}
+        self._failures.clear()
+        self._used.clear()
+
+    def _give_up_if_closed(self) -> None:
+        # Looked at after `_busy` is set, as `close` looks at `_busy` after it
+        # has closed the mailbox: one of the two sees the other.
+        if self._mailbox.closed and self.worker == "process":
+            raise WorkerDied(f"the advisor of {self.name} was closed")
 
     def _ensure_started(self) -> None:
         if not self._ready:
             self._busy = "starting", time.monotonic()
             try:
+                self._give_up_if_closed()
                 self._worker.start()
             except SkysteerError:
                 raise
@@ -339,14 +364,16 @@ class Advisor:
 
     def _teach(self) -> None:
         while self._unreduced:
-            observation = self._unreduced[0]
-            self._append(observation, self._reduced(observation))
+            observation, identity = self._unreduced[0]
+            self._append(observation.axes, self._reduced(observation), identity)
             del self._unreduced[0]
-        if self._taught < len(self._log) or self._failures_taught < len(self._failures):
-            points, failures = self._log.points(self._taught), self._failures[self._failures_taught :]
-            until = len(self._log), len(self._failures)
-            self._call("ingest", "learn", points, failures, self._lives == 0)
-            self._taught, self._failures_taught = until
+        # One by one, so that an error in the second does not repeat the first.
+        if self._taught < len(self._log):
+            self._call("ingest", "ingest", self._log.points(self._taught))
+            self._taught = len(self._log)
+        if self._failures_taught < len(self._failures):
+            self._call("register_failures", "give_up", self._failures[self._failures_taught :])
+            self._failures_taught = len(self._failures)
 
     def _teach_quietly(self) -> None:
         """Tell what waits although nobody asks. An error stays with the points, for the next question."""
@@ -354,33 +381,34 @@ class Advisor:
             return
         try:
             if self._unreduced or self._taught < len(self._log) or self._failures_taught < len(self._failures):
-                self._ask("ingest", "idle")
+                self._ask("ingest", lambda: None)
         except SkysteerError as exc:
             log.warning("%s; the points are kept and told again before the next question", exc)
 
     def _reduced(self, observation: Observation) -> Mapping[str, Any]:
-        objectives = self._call("reduce", "reduce", observation.data)
+        where = f"event {observation.seq_num} of stream {observation.stream!r} in run {observation.run}"
+        objectives = self._call(f"reduce of {where}", "reduce", observation.data)
         missing = [name for name in self._objectives if name not in objectives]
         if missing:
-            raise PointError(
-                f"reduce returned {sorted(objectives)} for event {observation.seq_num} of stream "
-                f"{observation.stream!r} in run {observation.run}; {', '.join(missing)} is missing"
-            )
+            raise PointError(f"reduce returned {sorted(objectives)} for {where}; {', '.join(missing)} is missing")
         return objectives
 
     def _call(self, what: str, method: str, *args: Any) -> Any:
         self._busy = what, time.monotonic()
         try:
+            self._give_up_if_closed()
             return self._worker.call(method, *args)
         except WorkerDied:
             raise
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:  # SystemExit would end this thread without a word
             raise RecommenderError(f"{self.name} raised {type(exc).__name__} in {what}: {exc}") from exc
         finally:
             self._busy = None
 
 
 def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
     try:
         future.set_result(function())
     except SkysteerError as exc:
