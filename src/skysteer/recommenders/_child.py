@@ -21,6 +21,9 @@ def main(socket: int, lifeline: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the parent to handle
     threading.Thread(target=_follow, args=(lifeline,), daemon=True).start()
     connection = Connection(socket)
+    # A forked child of the recommender must not keep the socket open: when
+    # this process dies, the parent is to notice.
+    os.register_at_fork(after_in_child=connection.close)
     session: Any = None
     while True:
         try:
@@ -51,16 +54,16 @@ def _follow(lifeline: int) -> None:
 
 def _dumps(answer: tuple[bool, Any]) -> bytes:
     try:
-        return cloudpickle.dumps(answer)
+        return cloudpickle.dumps(answer)  # pyright: ignore[reportUnknownMemberType]
     except Exception as exc:
-        return cloudpickle.dumps((False, RuntimeError(f"the recommender's answer cannot be sent: {exc}")))
+        return cloudpickle.dumps((False, RuntimeError(f"the recommender's answer cannot be sent: {exc}")))  # pyright: ignore[reportUnknownMemberType]
 
 
 def _portable(exc: Exception) -> Exception:
     """The exception itself where it survives the journey, with its traceback as a note."""
     trace = "".join(traceback.format_exception(exc))
     try:
-        copy = cloudpickle.loads(cloudpickle.dumps(exc))
+        copy = cloudpickle.loads(cloudpickle.dumps(exc))  # pyright: ignore[reportUnknownMemberType]
     except Exception:
         copy = RuntimeError(f"{type(exc).__name__}: {exc}")
     copy.add_note(f"In the recommender's process:\n{trace}")

@@ -8,6 +8,9 @@ from typing import Any
 
 from skysteer.model import Observation
 
+_MISSING = object()
+"""Stands in a column for a point that has no such name."""
+
 
 class ObservationLog:
     """Points in the order in which they were measured, each once.
@@ -37,20 +40,27 @@ class ObservationLog:
     def append(self, point: Mapping[str, Any]) -> None:
         """Add a point as the recommender is told it."""
         for name, value in point.items():
-            if name not in self._columns:
-                self._columns[name] = array("d", [float("nan")] * self._length) if name != "_id" else [None] * self._length
-            column = self._columns[name]
+            column = self._columns.get(name)
+            if column is None:
+                column = array("d") if self._length == 0 else [_MISSING] * self._length
             if isinstance(column, array) and not isinstance(value, float):
-                column = self._columns[name] = list(column)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+                column = list(column)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
             column.append(value)
+            self._columns[name] = column
         self._length += 1
-        for column in self._columns.values():
+        for name, column in self._columns.items():
             if len(column) < self._length:
-                column.append(None if isinstance(column, list) else float("nan"))
+                self._columns[name] = [*column, _MISSING] if isinstance(column, array) else column
+                if isinstance(column, list):
+                    column.append(_MISSING)
 
     def points(self, start: int = 0) -> list[dict[str, Any]]:
         """The points from number ``start`` on, each as it was told."""
         return [
-            {name: column[row] for name, column in self._columns.items() if not (name == "_id" and column[row] is None)}
+            {name: column[row] for name, column in self._columns.items() if column[row] is not _MISSING}
             for row in range(start, self._length)
         ]
+
+    def forget_ids(self) -> None:
+        """Make every point nobody's suggestion."""
+        self._columns.pop("_id", None)

@@ -44,23 +44,16 @@ class Session:
             )
         return dict(objectives)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
-    def learn(self, points: Sequence[Point], failures: Sequence[Point], taught_before: bool) -> None:
-        """Tell measured points and suggestions that will not be measured.
+    def ingest(self, points: Sequence[Point]) -> None:
+        """Tell measured points."""
+        self._recommender.ingest(points)
 
-        Parameters
-        ----------
-        taught_before
-            Whether this is the first life of the recommender. One that gives
-            the ids itself knows none of an earlier life: it is told those
-            points as somebody else's.
-        """
-        if not taught_before and self._registers is not None:
-            points = [{k: v for k, v in point.items() if k != "_id"} for point in points]
-            failures = []
-        if points:
-            self._recommender.ingest(points)
-        if failures and self._faults is not None:
-            self._faults.register_failures(failures)
+    def give_up(self, suggestions: Sequence[Point]) -> None:
+        """Tell suggestions that will not be measured, to a recommender that wants to know."""
+        if self._registers is not None:  # what has no id was asked for by an earlier life of it
+            suggestions = [suggestion for suggestion in suggestions if "_id" in suggestion]
+        if suggestions and self._faults is not None:
+            self._faults.register_failures(suggestions)
 
     def suggest(self, count: int, pending: Sequence[Point]) -> Any:
         """Ask for suggestions: what the recommender answers, unchecked, or `Finished`."""
@@ -77,11 +70,8 @@ class Session:
         if isinstance(answer, Sequence) and not isinstance(answer, str) and not answer:
             return Finished("the recommender has nothing more to ask")
         if self._registers is not None and _lacks_ids(answer):
-            answer = self._registers.register_suggestions(answer)
-        return answer
-
-    def idle(self) -> None:
-        """Do nothing: everything there was to tell was told before."""
+            answer = self._registers.register_suggestions(answer)  # pyright: ignore[reportUnknownArgumentType]
+        return answer  # pyright: ignore[reportUnknownVariableType]
 
     def best(self) -> Point | None:
         """Axes and objectives of the best point, where the recommender says which it is."""

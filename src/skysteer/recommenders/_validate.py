@@ -45,7 +45,7 @@ def check_answer(
         identity: Any = point.get("_id")
         if identity is None:
             continue
-        if not isinstance(identity, Hashable):
+        if not _hashable(identity):
             problems.append(f"{where}_id={identity!r} is not hashable")
         elif identity in ids or known(identity):
             problems.append(f"{where}_id={identity!r} was used before")
@@ -54,6 +54,14 @@ def check_answer(
     if problems:
         raise SuggestionError(problems, recommender=recommender, answer=answer)
     return [(space.clean(point), point.get("_id")) for point in points]
+
+
+def _hashable(identity: Any) -> bool:
+    try:
+        hash(identity)  # a tuple of lists calls itself Hashable
+    except TypeError:
+        return False
+    return True
 
 
 def _points(answer: Any) -> tuple[list[Mapping[str, Any]], list[str]]:

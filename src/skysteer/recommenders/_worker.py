@@ -120,11 +120,11 @@ class ProcessWorker:
         if self._connection is None or self._process is None:
             raise WorkerDied("the recommender's process was not started")
         try:
-            self._connection.send_bytes(cloudpickle.dumps(message))
+            self._connection.send_bytes(cloudpickle.dumps(message))  # pyright: ignore[reportUnknownMemberType]
             ok, value = cloudpickle.loads(self._connection.recv_bytes())
         except (EOFError, OSError) as exc:
-            code = self._process.wait()
-            raise WorkerDied(f"the recommender's process {self._process.pid} ended ({_ending(code)})") from exc
+            ended = f"the recommender's process {self._process.pid} ended ({_ending(_reap(self._process))})"
+            raise WorkerDied(ended) from exc
         if not ok:
             raise value
         return value
@@ -148,22 +148,26 @@ class ProcessWorker:
             os.close(self._lifeline)
             self._lifeline = None
         if self._process is not None:
-            try:
-                self._process.wait(GOODBYE)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            _reap(self._process)
             self._process = None
 
 
 def _pickle(session: Session) -> bytes:
     try:
-        return cloudpickle.dumps(session)
+        return cloudpickle.dumps(session)  # pyright: ignore[reportUnknownMemberType]
     except Exception as exc:
         raise RecommenderError(
-            f"the recommender cannot be sent to a process of its own ({exc}); "
-            "make it picklable, or use worker='thread'"
+            f"the recommender cannot be sent to a process of its own ({exc}); make it picklable, or use worker='thread'"
         ) from exc
+
+
+def _reap(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the end of a process, which is near, and make it if it is not."""
+    try:
+        return process.wait(GOODBYE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _ending(code: int) -> str:
