@@ -59,6 +59,7 @@ def measure(settings: Settings) -> Report:
 
     rows = [Row.make(name, "time a point", "ms", _milli(values), digits=3) for name, values in seconds.items()]
     rows += _ratios(PER_EVENT, seconds, PER_EVENT_LIMIT)
+    rows += _ratios({name: PER_EVENT[name] for name in ("bare messages", *PER_EVENT)}, seconds, None)
     rows += _ratios(PER_RUN, seconds, PER_RUN_LIMIT)
     for name, values in thinking.items():
         limit = OVERLAP_LIMIT if "lookahead=1" in name else None
@@ -77,7 +78,7 @@ def measure(settings: Settings) -> Report:
     )
 
 
-def _ratios(conditions: dict[str, Any], seconds: dict[str, list[float]], limit: float) -> list[Row]:
+def _ratios(conditions: dict[str, Any], seconds: dict[str, list[float]], limit: float | None) -> list[Row]:
     base, *others = conditions
     return [
         Row.make(

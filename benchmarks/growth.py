@@ -19,7 +19,7 @@ from typing import Any
 
 from skysteer import RunEngine
 
-from ._conditions import CONDITIONS, PER_EVENT, PER_RUN, run
+from ._conditions import PER_EVENT, PER_RUN, run
 from ._devices import Beam
 from ._line import Line
 from ._report import Report, Row
@@ -33,6 +33,8 @@ SHORT = 5
 """Conditions that are slow by nature (a run a point, the peer's) get this many times fewer points."""
 LONG = ("list_scan", "skysteer per event, thread", "skysteer per event, process")
 
+GROUPS = tuple({name: group[name] for name in group if name != "bare messages"} for group in (PER_EVENT, PER_RUN))
+CONDITIONS = {name: condition for group in GROUPS for name, condition in group.items()}
 Found = dict[str, float]
 
 
@@ -56,9 +58,9 @@ def measure(settings: Settings) -> Report:
         limit = TIME_LIMIT if name.startswith("skysteer") else None
         what = "median time a point, last tenth / first tenth"
         rows.append(Row.make(f"{name}, {most} points", what, "x", ratios, at_most=limit))
-    for group in (PER_EVENT, PER_RUN):
+    for group in GROUPS:
         rows += [Row.make(name, "memory a point", "bytes", _bytes(found, name, sizes), digits=0) for name in group]
-    for group in (PER_EVENT, PER_RUN):
+    for group in GROUPS:
         first, *others = group
         base = _bytes(found, first, sizes)
         for name in others:
