@@ -1,0 +1,5 @@
+"""``python -m skysteer.cli`` is ``skysteer``."""
+
+from ._app import main
+
+main()

@@ -1,0 +1,234 @@
+"""``skysteer demo``: an autonomous search for a narrow peak, from the devices to the picture."""
+
+from __future__ import annotations
+
+import io
+import signal
+import time
+from collections.abc import Generator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from bluesky.run_engine import (
+    RunEngineResult,
+    TransitionError,  # pyright: ignore[reportPrivateImportUsage]
+)
+from bluesky.utils import Msg
+from rich.console import Console
+
+from skysteer.engine import RunEngine
+from skysteer.errors import SkysteerError
+from skysteer.flows import adaptive_scan
+from skysteer.model import AdaptiveResult, Axis, Space
+from skysteer.recommenders import Advisor
+from skysteer.recommenders.gaussian import GaussianProcess
+from skysteer.testing import Peak, SimulatedBeamline
+
+from ._course import Course
+from ._documents import DocumentFile
+from ._folder import set_aside
+from ._follower import Follower
+from ._progress import display
+from ._stopwatch import TimedQueue
+from ._summary import Summary, summarize
+
+__all__ = ["Interrupted", "Settings", "run_demo"]
+
+SPACE = Space(Axis("x", -5.0, 5.0, units="mm"), Axis("y", -5.0, 5.0, units="mm"))
+"""Where the peak may be."""
+PICTURE, DOCUMENTS = "search.png", "documents.jsonl"
+"""What is written."""
+MAX_FAILURES = 3
+"""Points that may fail: simulated devices do not, so the IOC is gone."""
+GOODBYE = 3.0
+"""Seconds that the recommender is given to finish, and again to be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a demo was asked for."""
+
+    points: int
+    """To measure."""
+    seed: int
+    """Of the beamline and of the search."""
+    out: Path
+    """Folder, which exists and may be written into."""
+    worker: Literal["thread", "process"] = "thread"
+    """Where the recommender computes."""
+    epics: bool = False
+    """Measure on a soft IOC instead of simulated devices."""
+    dead_time: float = 0.0
+    """Seconds that each reading takes."""
+    as_json: bool = False
+    """Print a summary in JSON and nothing else."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C ended the search. Everything measured is in the file of documents."""
+
+
+class _Beamline(Protocol):
+    """What the demo needs of a beamline; `SimulatedBeamline` and `EpicsBeamline` have it."""
+
+    x: Any
+    y: Any
+    det: Any
+    true_peak: Peak
+
+
+def run_demo(settings: Settings) -> Summary:
+    """Search, and print what came of it.
+
+    Must be called in the main thread, where Ctrl-C arrives.
+
+    Raises
+    ------
+    Interrupted
+        By Ctrl-C, after the run was closed.
+    """
+    console = Console(stderr=settings.as_json, highlight=False)
+    course = Course()
+    with ExitStack() as stack:
+        RE = stack.enter_context(RunEngine())
+        beam = stack.enter_context(_beamline(RE, settings))
+        aside = set_aside(settings.out, [PICTURE, DOCUMENTS])
+        if not settings.as_json:
+            _say(console, f"searching {_where(settings)} for a narrow peak, {settings.points} points")
+            if aside is not None:
+                _say(console, f"the files of an earlier run are now in {aside}")
+        result, seconds = _search(RE, beam, settings, console, course)
+    files = {"picture": settings.out / PICTURE, "documents": settings.out / DOCUMENTS}
+    top = course.best
+    summary = summarize(
+        result, beam.true_peak, fallback=None if top is None else {"x": top.x, "y": top.y, "det": top.counts},
+        seconds=seconds, files=files, seed=settings.seed, beamline="epics" if settings.epics else "simulated",
+    )  # fmt: skip
+    _draw(files["picture"], course, summary, beam.true_peak, settings)
+    if settings.as_json:
+        Console(soft_wrap=True).print(summary.as_json(), markup=False, highlight=False)
+    else:
+        _say(console, "\n" + summary.as_text())
+    return summary
+
+
+def recommender(seed: int) -> GaussianProcess:
+    """Return the one that searches: made again with the same points, it knows the same."""
+    return GaussianProcess(SPACE, maximize="det", counts=True, seed=seed)
+
+
+def _search(
+    RE: RunEngine, beam: _Beamline, settings: Settings, console: Console, course: Course
+) -> tuple[AdaptiveResult, float]:
+    """Run the plan to its end, write its documents and show how it goes; also return the seconds it took."""
+    queue = TimedQueue()
+    advisor = Advisor(recommender(settings.seed), worker=settings.worker, objectives=["det"])
+    advisor.queue = queue
+    queue.connect(advisor)
+    with ExitStack() as stack:
+        stack.callback(_end, advisor)
+        file = stack.enter_context(DocumentFile(settings.out / DOCUMENTS))
+        with _children_spared():
+            advisor.start().result()
+        shown = stack.enter_context(display(console, course, queue, settings.points, silent=settings.as_json))
+
+        def follow(name: str, doc: Mapping[str, Any]) -> None:
+            file.write(name, doc)
+            course.take(name, doc)
+            shown.measured()
+
+        follower = stack.enter_context(Follower(follow))
+        began = time.monotonic()
+        future = RE(_plan(beam, advisor, settings), follower)
+        try:
+            either: list[Future[Any]] = [future, follower.ended]
+            wait(either, return_when=FIRST_COMPLETED)
+            if not future.done():  # the documents cannot be written: what is measured would be lost
+                _abort(RE, "the documents cannot be written", future)
+                follower.ended.result()
+            seconds = time.monotonic() - began
+        except KeyboardInterrupt:
+            _abort(RE, "interrupted by Ctrl-C", future)
+            raise Interrupted(
+                f"interrupted after {len(course.readings)} of {settings.points} points; "
+                f"their documents are in {settings.out / DOCUMENTS}"
+            ) from None
+        result = _plan_result(future)
+    follower.ended.result()  # fails if the last documents could not be written
+    return result, seconds
+
+
+def _plan(beam: _Beamline, advisor: Advisor, settings: Settings) -> Generator[Msg, Any, AdaptiveResult]:
+    return adaptive_scan(
+        [beam.det], [beam.x, beam.y], advisor, objectives=["det"], max_points=settings.points,
+        max_failures=MAX_FAILURES, md={"purpose": "skysteer demo", "seed": settings.seed},
+    )  # fmt: skip
+
+
+def _plan_result(future: Future[RunEngineResult]) -> AdaptiveResult:
+    result: Any = future.result().plan_result
+    if not isinstance(result, AdaptiveResult):
+        raise TypeError(f"the plan ended without a result, found {result!r}")
+    return result
+
+
+def _abort(RE: RunEngine, reason: str, future: Future[Any]) -> None:
+    """End the plan in order and wait until its run is closed."""
+    with redirect_stdout(io.StringIO()):  # Bluesky prints that it aborts
+        with suppress(TransitionError):  # it has ended by itself meanwhile
+            RE.abort(reason)
+        wait([future])
+
+
+def _end(advisor: Advisor) -> None:
+    """Let it finish what it is at, and end it."""
+    with suppress(TimeoutError, SkysteerError):
+        advisor.best().result(GOODBYE)  # answered after all that it was asked before
+    advisor.close()
+    with suppress(TimeoutError):  # a warning was logged
+        advisor.closed.result(GOODBYE)
+
+
+@contextmanager
+def _beamline(RE: RunEngine, settings: Settings) -> Generator[_Beamline]:
+    if not settings.epics:
+        yield SimulatedBeamline(RE, seed=settings.seed, dead_time=settings.dead_time)
+        return
+    from skysteer.testing.epics import EpicsBeamline
+
+    with ExitStack() as stack:
+        with _children_spared():
+            beam = stack.enter_context(EpicsBeamline(RE, seed=settings.seed, dead_time=settings.dead_time))
+        yield beam
+
+
+@contextmanager
+def _children_spared() -> Generator[None]:
+    """Processes started meanwhile, from here or from threads started here, never get Ctrl-C.
+
+    A terminal sends it to all of them, but it is for the plan to end in order, and for them to end after it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _draw(path: Path, course: Course, summary: Summary, peak: Peak, settings: Settings) -> None:
+    from ._picture import draw  # matplotlib takes a second
+
+    model = recommender(settings.seed)
+    model.ingest([{"x": reading.x, "y": reading.y, "det": reading.counts} for reading in course.readings])
+    draw(path, course, summary, peak, model)
+
+
+def _where(settings: Settings) -> str:
+    return "an EPICS soft IOC on this machine" if settings.epics else "a simulated beamline"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)

@@ -1,0 +1,46 @@
+"""The folder that a command writes into."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["check_writable", "set_aside"]
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder, with its parents, and see that files can be made in it.
+
+    Raises
+    ------
+    OSError
+        If they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        raise OSError(f"cannot write into the folder {str(folder)!r}: {reason}; choose another with --out") from exc
+
+
+def set_aside(folder: Path, names: Sequence[str]) -> Path | None:
+    """Move files of an earlier run into a sub-folder ``earlier-<number>``, so that two runs do not mix.
+
+    Returns
+    -------
+    Path or None
+        That sub-folder, if there was anything to move.
+    """
+    found = [folder / name for name in names if (folder / name).exists()]
+    if not found:
+        return None
+    number = 1
+    while (aside := folder / f"earlier-{number}").exists():
+        number += 1
+    aside.mkdir()
+    for path in found:
+        path.rename(aside / path.name)
+    return aside

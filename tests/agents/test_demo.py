@@ -1,0 +1,292 @@
+"""``skysteer demo`` on simulated devices, through its real entry points."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+import skysteer
+from skysteer.cli import app
+from skysteer.cli._course import Course
+from skysteer.cli._documents import DocumentFile, plain
+from skysteer.cli._grid import equal_grid
+from skysteer.cli._progress import display
+from skysteer.cli._stopwatch import TimedQueue
+from skysteer.testing import Peak, SimulatedBeamline
+
+POINTS = 60
+
+
+def skysteer_in_a_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "skysteer.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+
+
+def skysteer_here(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def documents_in(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    lines = [json.loads(line) for line in (folder / "documents.jsonl").read_text().splitlines()]
+    return [(line["name"], line["doc"]) for line in lines]
+
+
+def points_in(folder: Path) -> list[tuple[float, float, float]]:
+    events = [doc["data"] for name, doc in documents_in(folder) if name == "event"]
+    return [(data["x"], data["y"], data["det"]) for data in events]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """A whole demo in a process of its own, with the default seed and number of points."""
+    out = tmp_path_factory.mktemp("demo") / "not" / "there" / "yet"
+    return skysteer_in_a_process("demo", "--json", "--out", str(out)), out
+
+
+def test_with_json_the_summary_is_all_that_is_printed(
+    finished: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    run, out = finished
+    assert (run.returncode, run.stderr) == (0, "")
+    summary = json.loads(run.stdout)
+    assert summary["points"] == POINTS
+    assert summary["reason"] == f"max_points={POINTS} reached"
+    assert summary["files"] == {"picture": str(out / "search.png"), "documents": str(out / "documents.jsonl")}
+    assert 0 < summary["seconds_a_suggestion"] < summary["seconds"]
+
+
+def test_the_default_demo_finds_the_peak_and_tells_the_truth(
+    finished: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    summary = json.loads(finished[0].stdout)
+    peak = Peak.random(summary["seed"])
+    best = summary["best"]
+    assert summary["truth"] == {"x": peak.x, "y": peak.y, "counts": peak.height}
+    assert summary["distance_mm"] == pytest.approx(math.dist((best["x"], best["y"]), (peak.x, peak.y)))
+    assert summary["share_of_top"] == pytest.approx(peak(best["x"], best["y"]) / peak.height)
+    assert summary["found"]
+    assert summary["share_of_top"] > 0.9
+    assert summary["grid_points"] > 10 * POINTS
+    assert (best["x"], best["y"], best["counts"]) in points_in(finished[1])
+
+
+def test_every_event_on_file_names_its_suggestion(finished: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    run, out = finished
+    summary = json.loads(run.stdout)
+    documents = documents_in(out)
+    assert [name for name, _ in documents] == ["start", "descriptor", *["event"] * POINTS, "stop"]
+    start, stop = documents[0][1], documents[-1][1]
+    assert summary["uids"] == [start["uid"]] == [stop["run_start"]]
+    assert (stop["exit_status"], stop["reason"]) == ("success", summary["reason"])
+    events = [doc for name, doc in documents if name == "event"]
+    assert [event["seq_num"] for event in events] == list(range(1, POINTS + 1))
+    assert len({event["data"]["suggestion_id"] for event in events}) == POINTS
+
+
+def test_the_picture_is_a_png_with_content(finished: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    path = finished[1] / "search.png"
+    assert path.read_bytes().startswith(b"\x89PNG\r\n")
+    pixels = matplotlib.image.imread(path)
+    assert pixels.shape[0] > 600
+    assert pixels.shape[1] > 1000
+    assert len(np.unique(pixels.reshape(-1, pixels.shape[-1]), axis=0)) > 500
+
+
+def test_the_same_seed_gives_the_same_points_in_a_thread_and_in_a_process(
+    finished: tuple[subprocess.CompletedProcess[str], Path], tmp_path: Path
+) -> None:
+    result = skysteer_here("demo", "--points", "35", "--worker", "process", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert points_in(tmp_path) == points_in(finished[1])[:35]
+
+
+def test_another_seed_gives_other_points(tmp_path: Path) -> None:
+    for seed in ("1", "2"):
+        assert skysteer_here("demo", "--points", "2", "--seed", seed, "--out", tmp_path / seed).exit_code == 0
+    assert points_in(tmp_path / "1") != points_in(tmp_path / "2")
+
+
+def test_where_it_is_no_terminal_plain_lines_tell_how_it_goes(tmp_path: Path) -> None:
+    result = skysteer_here("demo", "--points", "20", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split(",")[0] for line in lines if ", best so far " in line] == ["10/20 points", "20/20 points"]
+    assert "\x1b" not in result.stdout
+    assert f"true peak  x = {Peak.random(0).x:+.3f} mm" in result.stdout
+    assert str(tmp_path / "search.png") in result.stdout
+
+
+def test_on_a_terminal_the_progress_fits_into_80_columns() -> None:
+    course = Course()
+    course.take("event", {"seq_num": 1, "data": {"x": -1.25, "y": 3.5, "det": 1020.0}})
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    with display(console, course, TimedQueue(), 1000, silent=True) as shown:
+        shown.measured()
+    text = console.file.getvalue()
+    assert "1/1000 points" in text
+    assert "best so far 1020 counts at x = -1.25 mm, y = +3.50 mm" in text
+
+
+def test_a_second_run_keeps_the_files_of_the_first(tmp_path: Path) -> None:
+    assert skysteer_here("demo", "--points", "2", "--out", tmp_path).exit_code == 0
+    first = documents_in(tmp_path)
+    again = skysteer_here("demo", "--points", "3", "--out", tmp_path)
+    assert again.exit_code == 0
+    assert "the files of an earlier run are now in" in again.stdout
+    assert documents_in(tmp_path / "earlier-1") == first
+    assert (tmp_path / "earlier-1" / "search.png").exists()
+    assert len(points_in(tmp_path)) == 3
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skysteer.cli._demo.RunEngine", None)  # would fail otherwise
+    (tmp_path / "file").touch()
+    result = skysteer_here("demo", "--out", tmp_path / "file" / "folder")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("skysteer demo: cannot write into the folder")
+    assert line.endswith("choose another with --out")
+
+
+@pytest.mark.parametrize("points", ["0", "-3", "many", "2.5"])
+def test_a_number_of_points_that_cannot_be_is_refused(points: str, tmp_path: Path) -> None:
+    result = skysteer_here("demo", "--points", points, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "--points" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_the_extra_epics_is_refused_and_the_extra_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "skysteer.testing.epics", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
+    result = skysteer_here("demo", "--epics", "--out", tmp_path)
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.endswith("pip install 'skysteer[epics]'")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def broken_beamline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(RE: Any, **options: Any) -> SimulatedBeamline:
+        return SimulatedBeamline(RE, **{**options, "failure_rate": 1.0})
+
+    monkeypatch.setattr("skysteer.cli._demo.SimulatedBeamline", broken)
+
+
+@pytest.mark.usefixtures("broken_beamline")
+def test_a_failure_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    result = skysteer_here("demo", "--json", "--out", tmp_path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1].startswith("skysteer demo: max_failures=3")
+    assert "Traceback" not in result.stderr
+    assert documents_in(tmp_path)[-1][1]["exit_status"] == "fail"
+
+
+@pytest.mark.usefixtures("broken_beamline")
+def test_with_debug_a_failure_is_raised(tmp_path: Path) -> None:
+    result = skysteer_here("demo", "--debug", "--out", tmp_path)
+    assert type(result.exception).__name__ == "TooManyFailures"
+
+
+def test_documents_that_cannot_be_written_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = DocumentFile.write
+
+    def full_disk(self: DocumentFile, name: str, doc: dict[str, Any]) -> None:
+        if name == "event" and doc["seq_num"] == 3:
+            raise OSError("no space left on device")
+        write(self, name, doc)
+
+    monkeypatch.setattr(DocumentFile, "write", full_disk)
+    result = skysteer_here("demo", "--points", "1000", "--dead-time", "0.01", "--out", tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "skysteer demo: no space left on device"
+    assert len(points_in(tmp_path)) == 2
+
+
+@pytest.fixture(params=["thread", "process"])
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo that would take minutes, in a session of its own as in a terminal, with ten points measured."""
+    command = [sys.executable, "-m", "skysteer.cli", "demo", "--points", "1000", "--dead-time", "0.05"]
+    command += ["--worker", request.param, "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "10/1000 points" in line:
+                break
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def test_ctrl_c_closes_the_run_and_keeps_what_was_measured(running: subprocess.Popen[str], tmp_path: Path) -> None:
+    os.killpg(running.pid, signal.SIGINT)  # to its children too, as a terminal does
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    documents = documents_in(tmp_path)
+    stop = documents[-1][1]
+    assert (stop["exit_status"], stop["reason"]) == ("abort", "interrupted by Ctrl-C")
+    count = len(points_in(tmp_path))
+    assert count >= 10
+    where = tmp_path / "documents.jsonl"
+    assert said == f"skysteer demo: interrupted after {count} of 1000 points; their documents are in {where}\n"
+
+
+def test_numbers_that_are_no_json_are_written_as_null(tmp_path: Path) -> None:
+    with DocumentFile(tmp_path / "file") as file:
+        file.write("event", {"data": {"a": np.float32(1.5), "b": np.array([1.0, np.nan]), "c": float("inf")}})
+    written = json.loads((tmp_path / "file").read_text())
+    assert written == {"name": "event", "doc": {"data": {"a": 1.5, "b": [1.0, None], "c": None}}}
+    assert plain((np.int64(3), {"shape": ()})) == [3, {"shape": []}]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_the_equal_grid_has_one_node_on_average_where_the_peak_reaches_the_share(share: float) -> None:
+    grid = equal_grid(Peak(x=0, y=0), share)
+    generator = np.random.default_rng(1)
+    nodes = np.arange(-10, 11) * grid.spacing
+    hits = []
+    for x, y, tilt in generator.uniform(0, 1, (400, 3)):
+        peak = Peak(x=x * grid.spacing, y=y * grid.spacing, tilt=tilt * math.pi)
+        hits.append(sum(peak(a, b) >= share * peak.height for a in nodes for b in nodes))
+    assert grid.points == grid.side**2
+    assert np.mean(hits) == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_grid_is_not_asked_for_more_than_a_reading_can_tell() -> None:
+    assert equal_grid(Peak(x=0, y=0), 1.0) == equal_grid(Peak(x=0, y=0), 0.99)
+    assert equal_grid(Peak(x=0, y=0), 0.01).points == 1
+
+
+def test_the_version_and_help_are_told_quickly() -> None:
+    assert skysteer_here("--version").stdout == f"skysteer {skysteer.__version__}\n"
+    help_text = skysteer_here("demo", "--help").stdout
+    assert all(option in help_text for option in ("--points", "--seed", "--out", "--json", "--epics", "--worker"))
+    code = "import sys, skysteer.cli; print('\\n'.join(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True)
+    heavy = {"bluesky", "numpy", "scipy", "sklearn", "matplotlib", "ophyd_async"}
+    assert not heavy & set(run.stdout.split())
