@@ -279,11 +279,9 @@ def _adaptive(
         _close(mine)
         raise
     except BaseException:
-        _close(mine)
-        yield from _gone(mine)
+        yield from _gone(_close(mine))
         raise
-    _close(mine)
-    yield from _gone(mine)
+    yield from _gone(_close(mine))
     return result
 
 
@@ -366,19 +364,19 @@ def _wait(future: Future[T], deadline: float | None = None) -> Plan[T]:
     return future.result()
 
 
-def _close(advisors: Sequence[Advisor]) -> None:
-    for each in advisors:
-        each.close()
+def _close(advisors: Sequence[Advisor]) -> list[Advisor]:
+    """Close them; those that end at once."""
+    return [each for each in advisors if each.close()]
 
 
 def _gone(advisors: Sequence[Advisor]) -> Plan[None]:
-    """Wait, a little, until the workers have ended. One that is stuck was reported when it was closed."""
+    """Wait, a little, until the workers have ended."""
     deadline = time.monotonic() + GOODBYE
     for each in advisors:
         try:
             yield from _wait(each.closed, deadline)
         except TimeoutError:
-            continue
+            log.warning("%r has not ended within %.0f s", each, GOODBYE)
 
 
 def _by_name(motors: Sequence[Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from ._moving import move
 from ._options import Options
 from ._points import Attempt, Tally, measure_points
 from ._reading import Measure, TakeReading, one_run, read_event
-from ._runs import Before, forward, run_with_reason
+from ._runs import forward, run_with_reason
 from ._tag import SuggestionTag
 from ._waiting import Plan
 
@@ -78,7 +79,7 @@ def scan_from_queue(
         if take_reading is None:
             yield from read_event(devices, attempt)
         else:
-            yield from forward(take_reading(devices), _unchanged(attempt), attempt.after)
+            yield from forward(take_reading(devices), attempt)
         # A pause while the next suggestion is awaited must not replay the
         # reading: the point would be measured twice.
         yield Msg("checkpoint")
@@ -135,25 +136,9 @@ def runs_from_queue(
 
     def measure_run(suggestion: Suggestion, attempt: Attempt) -> Plan[None]:
         about = {"id": suggestion.id, "origin": suggestion.origin, "point": dict(suggestion.point)}
-        extra = _metadata(md, launch=uid, suggestion=about)
-
-        def before(message: Msg, cleaning: bool) -> Generator[Msg, Any, Msg]:  # noqa: FBT001
-            if message.command == "open_run":
-                message = message._replace(kwargs={**message.kwargs, **extra})
-            if message.command == "close_run" and not cleaning:
-                # A pause at the end of the run must not replay the reading
-                # into a run that is closed.
-                yield Msg("checkpoint")
-            attempt.before(message)
-            return message
-
-        def after(message: Msg, answer: Any) -> None:
-            attempt.after(message, answer)
-            if message.command == "open_run" and answer is not None:
-                tally.uids.append(answer)
-
+        watcher = _OwnRun(attempt, _metadata(md, launch=uid, suggestion=about), tally.uids.append)
         yield from move(axes, suggestion.point, attempt.after)
-        yield from forward((measure or one_run)(devices), before, after)
+        yield from forward((measure or one_run)(devices), watcher)
         yield Msg("checkpoint")
 
     return (
@@ -203,13 +188,31 @@ def _launch(
     return tally.result(asking, end.reason, end.exit_status)
 
 
-def _unchanged(attempt: Attempt) -> Before:
-    def before(message: Msg, cleaning: bool) -> Generator[Msg, Any, Msg]:  # noqa: FBT001
-        attempt.before(message)
-        return message
-        yield
+@dataclass(slots=True)
+class _OwnRun:
+    """Watches a plan that makes a run for a suggestion, and writes the suggestion into its start document."""
 
-    return before
+    attempt: Attempt
+    about: Mapping[str, Any]
+    opened: Callable[[str], None]
+
+    def before(self, message: Msg, *, cleaning: bool) -> Generator[Msg, Any, Msg]:
+        if message.command == "open_run":
+            message = message._replace(kwargs={**message.kwargs, **self.about})
+        elif message.command == "close_run" and not cleaning:
+            # A pause at the end of the run must not replay the reading into a
+            # run that is closed.
+            yield Msg("checkpoint")
+        self.attempt.sending(message)
+        return message
+
+    def after(self, message: Msg, answer: Any) -> None:
+        self.attempt.after(message, answer)
+        if message.command == "open_run" and answer is not None:
+            self.opened(answer)
+
+    def thrown(self) -> None:
+        self.attempt.thrown()
 
 
 def _axes(motors: Sequence[Any], space: Space) -> dict[str, Any]:

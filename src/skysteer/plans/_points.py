@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,10 +46,18 @@ class Attempt:
     recorded: bool = False
     """Whether it is in the documents: what fails from now on does not undo it."""
     emitting: bool = False
-    """Whether a document is being handed to the subscribers: what is raised then is no device's fault."""
+    """Whether a document is being handed to the subscribers."""
+    beyond_devices: bool = False
+    """Whether what was raised was raised by a subscriber: no device's fault."""
 
-    def before(self, message: Msg) -> None:
+    def before(self, message: Msg, *, cleaning: bool = False) -> Generator[Msg, Any, Msg]:
         """Look at a message of the point before it goes."""
+        self.sending(message)
+        return message
+        yield
+
+    def sending(self, message: Msg) -> None:
+        """As `before`, for a plan that sends its messages itself."""
         self.emitting = message.command in ("open_run", "save", "close_run")
         if message.command == self.recorded_by and message.kwargs.get("exit_status", "success") in (None, "success"):
             self.recorded = True
@@ -63,6 +71,10 @@ class Attempt:
             self.moved.append((message.obj, answer))
         elif message.command == "trigger":
             self.triggered.append(answer)
+
+    def thrown(self) -> None:
+        """The newest message was answered with an exception."""
+        self.beyond_devices = self.emitting
 
 
 @dataclass(slots=True)
@@ -137,7 +149,7 @@ def _try(
         except FailedStatus as exc:
             error = exc
         except Exception as exc:
-            if attempt.emitting:
+            if attempt.beyond_devices or attempt.emitting:
                 raise
             error = exc
         yield from settle([status for _, status in attempt.moved] + attempt.triggered)

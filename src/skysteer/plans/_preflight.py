@@ -65,29 +65,31 @@ def preflight(
         without a motor, units or limits that disagree, an objective without a
         data key, initial points outside the space.
     """
-    problems = [*found, *options.problems]
+    problems: list[str] = []
     problems += [f"{d!r} in motors cannot be moved" for d in motors if not isinstance(d, Movable)]
     problems += [f"{d!r} cannot be read" for d in [*motors, *detectors] if not isinstance(d, Readable)]
     names = [device.name for device in [*detectors, *motors] if hasattr(device, "name")]
     problems += [f"two devices are called {name!r}" for name in sorted(set(names)) if names.count(name) > 1]
     if not motors:
         problems.append("no motors were given")
+    wrong = [*found, *options.problems]
     if not objectives:
-        problems.append("no objectives were given: say which values the recommender is to be told")
+        wrong.append("no objectives were given: say which values the recommender is to be told")
     if problems:  # the devices cannot even be asked
-        raise PreflightError(problems)
+        raise PreflightError([*wrong, *problems])
 
-    async def look() -> tuple[list[DataKeys | None], list[DataKeys | None], list[str]]:
+    async def look() -> tuple[list[DataKeys | None], list[DataKeys | None], dict[str, str]]:
         described = await asyncio.gather(*map(_describe, [*motors, *detectors]))
-        reach = [] if space is None else await _out_of_reach(motors, space)
+        reach = {} if space is None else await _out_of_reach(motors, space)
         return list(described[: len(motors)]), list(described[len(motors) :]), reach
 
-    moving, measuring, problems = yield from run_coroutine(look)
+    moving, measuring, refused = yield from run_coroutine(look)
+    problems = wrong
     described = {motor.name: keys or {} for motor, keys in zip(motors, moving, strict=True)}
     readbacks = {motor.name: _readback(motor, described[motor.name]) for motor in motors}
     reach = Space(*(_reach(motor, described[motor.name].get(readbacks[motor.name], {})) for motor in motors))
     cleared = reach if space is None else space
-    problems += _axis_problems(cleared, reach)
+    problems += _axis_problems(cleared, reach, refused)
     problems += _point_problems(options.initial, cleared)
     found_keys: dict[str, str] = {}
     if not reduced:
@@ -109,9 +111,9 @@ async def _describe(device: Any) -> DataKeys | None:
         return None
 
 
-async def _out_of_reach(motors: Sequence[Any], space: Space) -> list[str]:
-    """What motors that check a value say of the corners of the space."""
-    problems: list[str] = []
+async def _out_of_reach(motors: Sequence[Any], space: Space) -> dict[str, str]:
+    """What motors that check a value say of the ends of their axis."""
+    refused: dict[str, str] = {}
     for motor in motors:
         axis = space.get(motor.name)
         if axis is None or not isinstance(motor, Checkable):
@@ -122,8 +124,8 @@ async def _out_of_reach(motors: Sequence[Any], space: Space) -> list[str]:
             try:
                 await resolved(motor.check_value(value))  # pyright: ignore[reportUnknownMemberType]
             except Exception as exc:
-                problems.append(f"motor {motor.name!r} refuses {axis.name}={value}, which is in the space: {exc}")
-    return problems
+                refused[motor.name] = f"motor {motor.name!r} refuses {axis.name}={value}, which is in the space: {exc}"
+    return refused
 
 
 def _readback(motor: Any, described: DataKeys) -> str:
@@ -144,7 +146,7 @@ def _reach(motor: Any, key: Mapping[str, Any]) -> Axis:
     return Axis(motor.name, bottom, top, units=key.get("units") or "")
 
 
-def _axis_problems(space: Space, reach: Space) -> list[str]:
+def _axis_problems(space: Space, reach: Space, refused: Mapping[str, str]) -> list[str]:
     problems = [
         f"motor {name!r} is no axis of the recommender (its axes are {', '.join(space)})"
         for name in reach
@@ -162,6 +164,8 @@ def _axis_problems(space: Space, reach: Space) -> list[str]:
                 f"axis {axis.name!r} is [{axis.low:g}, {axis.high:g}] {axis.units}, "
                 f"beyond the limits of its motor [{motor.low:g}, {motor.high:g}] {motor.units}"
             )
+        elif axis.name in refused:
+            problems.append(refused[axis.name])
     return problems
 
 

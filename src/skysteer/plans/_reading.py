@@ -50,7 +50,7 @@ def _read_event(devices: Sequence[Any], attempt: Attempt) -> Plan[None]:
             yield Msg("drop")
         raise
     save = Msg("save")
-    attempt.before(save)
+    attempt.sending(save)
     attempt.after(save, (yield save))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from bluesky.utils import Msg, RunEngineControlException, ensure_generator
 
@@ -37,31 +37,44 @@ def run_with_reason(
     return end
 
 
-Before = Callable[[Msg, bool], Generator[Msg, Any, Msg]]
-"""Called with each message of a plan, and whether the plan is cleaning up after an
-exception; yields what is to go first and returns what is to go in its place."""
-After = Callable[[Msg, Any], None]
-"""Called with each message and its answer."""
+class Watcher(Protocol):
+    """Looks at the messages of a plan that is forwarded."""
+
+    def before(self, message: Msg, *, cleaning: bool) -> Generator[Msg, Any, Msg]:
+        """See a message; yield what is to go first and return what is to go in its place.
+
+        ``cleaning`` says that an exception was thrown into the plan before.
+        """
+        ...
+
+    def after(self, message: Msg, answer: Any) -> None:
+        """See the answer to a message."""
+        ...
+
+    def thrown(self) -> None:
+        """The newest message was answered with an exception."""
+        ...
 
 
-def forward(plan: Any, before: Before, after: After) -> Plan[Any]:
-    """Pass the messages of a plan on, and look at them."""
+def forward(plan: Any, watcher: Watcher) -> Plan[Any]:
+    """Pass the messages of a plan on, and have them looked at."""
     inner = ensure_generator(plan)
     cleaning = False
     try:
         message = next(inner)
         while True:
             try:
-                sent = yield from before(message, cleaning)
+                sent = yield from watcher.before(message, cleaning=cleaning)
                 answer = yield sent
             except GeneratorExit:
                 inner.close()
                 raise
             except BaseException as exc:
                 cleaning = True
+                watcher.thrown()
                 message = inner.throw(exc)
             else:
-                after(sent, answer)
+                watcher.after(sent, answer)
                 message = inner.send(answer)
     except StopIteration as stop:
         return stop.value

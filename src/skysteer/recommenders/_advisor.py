@@ -183,22 +183,29 @@ class Advisor:
         busy = self._busy
         return None if busy is None else (busy[0], time.monotonic() - busy[1])
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """End the worker. `closed` tells when that is done.
 
         What was handed over is still told to a recommender in a thread. One
-        that is stuck in its own code cannot be ended there: its thread is a
-        daemon with a name, and a warning is logged; a process is killed.
+        that is busy in its own code cannot be ended there: its thread is a
+        daemon with a name and ends when the call returns; a process is killed.
+
+        Returns
+        -------
+        bool
+            False for a thread that is busy: a warning was logged.
         """
         with self._starting:
             self._mailbox.close()
             if self._thread is None and not self.closed.done():
                 self.closed.set_result(None)
-        if (busy := self.busy) is not None and not self._worker.kill():
-            log.warning(
-                "%s is in %s for %.1f s: its thread %r ends when that returns",
-                self.name, busy[0], busy[1], f"skysteer-advisor-{self.name}",
-            )  # fmt: skip
+        if (busy := self.busy) is None or self._worker.kill():
+            return True
+        log.warning(
+            "%s is in %s for %.1f s: its thread %r ends when that returns",
+            self.name, busy[0], busy[1], f"skysteer-advisor-{self.name}",
+        )  # fmt: skip
+        return False
 
     def __enter__(self) -> Advisor:
         return self
