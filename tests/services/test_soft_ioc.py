@@ -148,6 +148,15 @@ def test_a_killed_ioc_is_told_clearly_and_soon(stock_RE):
         assert time.monotonic() - began < 20
 
 
+def test_stopping_an_axis_of_an_ioc_that_is_gone_does_not_wait_for_it(stock_RE):
+    with EpicsBeamline(stock_RE, timeout=30.0) as beam:
+        beam.ioc.close()
+        began = time.monotonic()
+        with pytest.raises(ConnectionError, match=r"x: the soft IOC .* has ended"):
+            on_loop(stock_RE, beam.x.stop())
+        assert time.monotonic() - began < 10
+
+
 def test_an_ioc_that_hangs_is_told_within_the_timeout(stock_RE):
     with EpicsBeamline(stock_RE, noise=False, timeout=3.0) as beam:
         os.kill(beam.ioc.pid, signal.SIGSTOP)

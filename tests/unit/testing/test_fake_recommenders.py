@@ -202,6 +202,13 @@ def test_each_mad_answer_is_nonsense_once(name):
     assert sensible(mad.suggest())
 
 
+def test_mad_takes_the_id_of_the_answer_before_again():
+    mad = Mad(Fixed(POINTS), at=2, answer="duplicate id")
+    first, second = mad.suggest(), mad.suggest()
+    assert first[0]["_id"] == second[0]["_id"]
+    assert (first[0]["x"], second[0]["x"]) == (1.0, 2.0)
+
+
 def test_mad_takes_a_function_and_refuses_an_unknown_name():
     mad = Mad(Bare(), answer=lambda points, last: [{"x": math.pi}])
     assert mad.suggest() == [{"x": math.pi}]
