@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, get_args
 from uuid import uuid4
 
-from bluesky import preprocessors as bpp
 from bluesky.utils import Msg
 
 from skysteer.documents import Fields, PerEvent, PerRun
@@ -35,6 +34,7 @@ from skysteer.plans import (
     move,
     positions,
     preflight,
+    returning,
     runs_from_queue,
     scan_from_queue,
     wait_until,
@@ -263,10 +263,8 @@ def _adaptive(
         token = yield Msg("subscribe", None, adapter(fields, tell, launch=launch), "all")
         replayed = advisor.replayed
         queues = _Queues(advisor.queue, None if fallback is None else fallback.queue)
-        if home is None:
-            result = yield from plan(cleared, launch, queues)
-        else:
-            result = yield from bpp.finalize_wrapper(plan(cleared, launch, queues), lambda: move(_by_name(motors), home))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        measuring = plan(cleared, launch, queues)
+        result = yield from (measuring if home is None else returning(measuring, _by_name(motors), home))
         yield Msg("unsubscribe", None, token)
         best = yield from _best(advisor, asked.patience)
         if asked.finally_move == "best" and best is not None:
@@ -318,9 +316,9 @@ def _problems(advisor: Advisor, fallback: Advisor | None, asked: _Asked, options
             problems.append("reduce is given to the Advisor, not to the scan that uses it")
         if advisor.closed.done():
             problems.append(f"{advisor!r} is closed")
-    if fallback is not None and fallback.space is not None and advisor.space is not None:
-        if fallback.space != advisor.space:
-            problems.append(f"the fallback's space {fallback.space} is not the recommender's {advisor.space}")
+    spaces = [each.space for each in (advisor, fallback) if each is not None and each.space is not None]
+    if len(spaces) == 2 and spaces[0] != spaces[1]:
+        problems.append(f"the fallback's space {spaces[1]} is not the recommender's {spaces[0]}")
     return problems
 
 

@@ -9,7 +9,7 @@ import pytest
 from skysteer import Axis, Choice, Patience, Space, adaptive_runs, adaptive_scan
 from skysteer.errors import PreflightError, SkysteerError, TooManyFailures
 from skysteer.recommenders import Sequence, Sobol
-from skysteer.testing import Fixed, Recorder
+from skysteer.testing import Recorder
 
 from .conftest import POSITIONS, along_x, told
 

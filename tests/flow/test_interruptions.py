@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -61,15 +63,11 @@ def beam(RE: Any, request: pytest.FixtureRequest) -> SimulatedBeamline:
     return SimulatedBeamline(RE, velocity=request.param, dead_time=0.0 if request.param is None else 0.002)
 
 
-
-
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("way", ["pause", "suspend"])
 def test_an_interruption_at_any_message_changes_nothing(RE, beam, documents, flow, way):
-    if way == "pause":
-        do = soon(RE._request_pause_coro)
-    else:
-        do = lambda: RE.request_suspend(lambda: asyncio.sleep(0.003))  # noqa: E731
+    suspend = partial(RE.request_suspend, lambda: asyncio.sleep(0.003))
+    do = soon(RE._request_pause_coro) if way == "pause" else suspend
     reached = 0
     for number in range(1, MOST):
         documents.clear()
@@ -99,10 +97,8 @@ def test_an_end_at_any_message_keeps_what_was_measured_and_closes_the_run(RE, be
         future = RE(flow([beam.det], [beam.x], recorder, objectives=["det"], max_points=3))
         if hook.at >= MOST - 1:
             raise AssertionError("the scan has more messages than expected")
-        try:
+        with suppress(RunEngineInterrupted):
             future.result(20)
-        except RunEngineInterrupted:
-            pass
         seen = Seen(documents)
         where = f"{way} at message {number} ({hook.command})"
         assert RE.state == "idle", where

@@ -10,14 +10,13 @@ import bluesky.plans as bp
 import bluesky.preprocessors as bpp
 import numpy as np
 import pytest
-from bluesky.utils import Msg
 
 from skysteer import Advisor, Axis, Space, adaptive_runs, adaptive_scan
-from skysteer.recommenders import Grid, Sequence, Sobol
+from skysteer.recommenders import Sequence, Sobol
 from skysteer.recommenders.gaussian import GaussianProcess
 from skysteer.testing import Recorder, SimulatedBeamline
 
-from .conftest import POSITIONS, Seen, along_x, told
+from .conftest import POSITIONS, along_x, told
 
 XY = Space(Axis("x", -5, 5, units="mm"), Axis("y", -5, 5, units="mm"))
 
@@ -66,7 +65,9 @@ def test_there_is_one_answer_for_each_observation_and_it_knows_all_before_it(RE,
 
 
 def test_a_scan_is_one_run_and_its_stop_document_says_why_it_ended(RE, beam, seen):
-    result = RE(adaptive_scan([beam.det], [beam.x], along_x(), objectives=["det"], max_points=50)).result(30).plan_result
+    result = (
+        RE(adaptive_scan([beam.det], [beam.x], along_x(), objectives=["det"], max_points=50)).result(30).plan_result
+    )
     assert seen.stops == [("success", "the recommender has nothing more to ask")]
     assert result.reason == seen.stops[0][1]
     assert result.uids == tuple(doc["uid"] for doc in seen.named("start"))
@@ -164,7 +165,9 @@ def test_the_recommender_thinks_while_a_point_is_measured_with_lookahead(RE, bea
         measuring.clear()
 
     points = Watching([{"x": x} for x in POSITIONS])
-    plan = adaptive_scan([beam.det], [beam.x], points, objectives=["det"], max_points=5, lookahead=1, take_reading=reading)
+    plan = adaptive_scan(
+        [beam.det], [beam.x], points, objectives=["det"], max_points=5, lookahead=1, take_reading=reading
+    )
     RE(plan).result(30)
     assert seen.column("x") == POSITIONS
     assert overlapped == [None, True, True, True, True]
@@ -184,7 +187,12 @@ def test_the_readings_may_be_taken_by_the_users_own_stub(RE, beam, seen):
 def test_a_run_may_be_made_by_the_users_own_plan(RE, beam, seen):
     recorder = Recorder(along_x())
     plan = adaptive_runs(
-        [beam.det], [beam.x], recorder, objectives=["det"], max_points=2, measure=lambda devices: bp.count(devices, num=3)
+        [beam.det],
+        [beam.x],
+        recorder,
+        objectives=["det"],
+        max_points=2,
+        measure=lambda devices: bp.count(devices, num=3),
     )
     assert RE(plan).result(30).plan_result.measured == 2
     assert [doc["num_events"]["primary"] for doc in seen.named("stop")] == [3, 3]
@@ -235,9 +243,7 @@ def test_the_motors_end_where_told(RE, beam, flow, where):
 
 def test_the_motors_end_at_the_best_point(RE, beam, seen, flow):
     recommender = GaussianProcess(XY, maximize="det")
-    plan = flow(
-        [beam.det], [beam.x, beam.y], recommender, objectives=["det"], max_points=8, finally_move="best"
-    )
+    plan = flow([beam.det], [beam.x, beam.y], recommender, objectives=["det"], max_points=8, finally_move="best")
     result = RE(plan).result(30).plan_result
     assert result.best is not None
     assert (beam.x.position, beam.y.position) == pytest.approx((result.best["x"], result.best["y"]))
@@ -290,7 +296,9 @@ def test_a_second_call_while_busy_is_refused_and_disturbs_nothing(RE, beam, seen
             return super().suggest(num_points)
 
     beam.det.dead_time = 0.02
-    future: Future = RE(flow([beam.det], [beam.x], Noticed([{"x": x} for x in POSITIONS]), objectives=["det"], max_points=5))
+    future: Future = RE(
+        flow([beam.det], [beam.x], Noticed([{"x": x} for x in POSITIONS]), objectives=["det"], max_points=5)
+    )
     assert asked.wait(10)
     with pytest.raises(EngineBusy, match="adaptive"):
         RE(bp.count([beam.det]))

@@ -174,7 +174,7 @@ def test_a_silent_process_is_gone_when_the_scan_is(RE, beam, flow):
 @pytest.mark.parametrize("worker", ["thread", "process"])
 def test_a_raising_recommender_ends_the_scan_with_its_error(RE, beam, seen, flow, where, worker):
     recommender = Raising(along_x(), at=3, where=where, error=ZeroDivisionError("no variance"), always=True)
-    with pytest.raises(RecommenderError, match="ZeroDivisionError in (suggest|ingest): no variance") as caught:
+    with pytest.raises(RecommenderError, match=r"ZeroDivisionError in (suggest|ingest): no variance") as caught:
         RE(scan(flow, beam, recommender, worker=worker)).result(30)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     measured = 2 if where == "suggest" else 3
@@ -218,7 +218,7 @@ def test_points_that_could_not_be_told_are_told_again(RE, beam, flow):
 
 def test_a_fallback_that_fails_too_is_an_error_that_names_both(RE, beam, flow):
     patience = Patience(None, "fallback", Raising(along_x(), error=KeyError("also broken")))
-    with pytest.raises(RecommenderError, match="first broke.*the fallback failed.*also broken"):
+    with pytest.raises(RecommenderError, match=r"first broke.*the fallback failed.*also broken"):
         RE(scan(flow, beam, Raising(along_x(), error=ValueError("first broke")), patience=patience)).result(30)
 
 

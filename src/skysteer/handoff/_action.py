@@ -26,7 +26,9 @@ class Action:
         if not self.name:
             raise ValueError("an action needs a name")
         if len(self.toggle_states) != 2 or self.toggle_states[0] == self.toggle_states[1]:
-            raise ValueError(f"action {self.name!r}: toggle_states must be two different words, found {self.toggle_states}")
+            raise ValueError(
+                f"action {self.name!r}: toggle_states must be two different words, found {self.toggle_states}"
+            )
 
     @property
     def event_map(self) -> Mapping[str, SRLatch]:

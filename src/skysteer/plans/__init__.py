@@ -1,7 +1,7 @@
 """Plans that measure what is suggested, in stock Bluesky messages."""
 
 from ._from_queue import runs_from_queue, scan_from_queue
-from ._moving import move, positions
+from ._moving import move, positions, returning
 from ._options import OnFailure, Options
 from ._preflight import Cleared, preflight
 from ._reading import Measure, TakeReading
@@ -17,6 +17,7 @@ __all__ = [
     "move",
     "positions",
     "preflight",
+    "returning",
     "run_coroutine",
     "runs_from_queue",
     "scan_from_queue",

@@ -123,7 +123,9 @@ class Asking:
         """The answer, or None if it took longer than the patience lasts."""
         deadline = None if self._patience.timeout is None else ticket.asked + self._patience.timeout
         while True:
-            yield from wait_until(lambda: queue.peek(ticket) is not None, partial(queue.when_answered, ticket), deadline)
+            yield from wait_until(
+                lambda: queue.peek(ticket) is not None, partial(queue.when_answered, ticket), deadline
+            )
             answer = queue.peek(ticket)
             if answer is not None:
                 self.latencies.append(queue.latency(ticket))
@@ -132,9 +134,9 @@ class Asking:
             if self._patience.on_timeout != "wait":
                 queue.withdraw(ticket)
                 return None
-            assert deadline is not None and self._patience.timeout is not None
-            log.warning("no answer from the recommender for %.1f s; waiting on", time.monotonic() - ticket.asked)
-            deadline = time.monotonic() + self._patience.timeout
+            now = time.monotonic()
+            log.warning("no answer from the recommender for %.1f s; waiting on", now - ticket.asked)
+            deadline = now + (self._patience.timeout or 0.0)
 
     def _give_up(self, error: BaseException, ticket: Ticket, known: int) -> Plan[tuple[Suggestion, ...] | End]:
         match self._patience.on_timeout:

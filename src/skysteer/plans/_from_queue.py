@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from bluesky import preprocessors as bpp
 from bluesky.utils import Msg
 
 from skysteer.errors import PreflightError, SkysteerError
@@ -15,6 +14,7 @@ from skysteer.handoff import SuggestionQueue
 from skysteer.model import METADATA_KEY, AdaptiveResult, Space, Suggestion
 
 from ._asking import Asking, End
+from ._bluesky import Message, stage_wrapper
 from ._moving import move
 from ._options import Options
 from ._points import Attempt, Tally, measure_points
@@ -71,7 +71,7 @@ def scan_from_queue(
     uid = launch or uuid4().hex
     axes = _axes(motors, space)
     tag = SuggestionTag(space)
-    devices = [*detectors, *motors, tag]
+    devices: list[Any] = [*detectors, *motors, tag]
 
     def measure(suggestion: Suggestion, attempt: Attempt) -> Plan[None]:
         yield from move(axes, suggestion.point, attempt.after)
@@ -95,8 +95,7 @@ def scan_from_queue(
     tally = Tally()
 
     def run(points: Plan[End]) -> Plan[End]:
-        inside = run_with_reason(points, start, tally.uids.append)
-        return (yield from bpp.stage_wrapper(inside, [*detectors, *motors]))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return stage_wrapper(run_with_reason(points, start, tally.uids.append), [*detectors, *motors])
 
     return (yield from _launch(queue, fallback, uid, space, options, measure, "save", tally, run))
 
@@ -142,9 +141,7 @@ def runs_from_queue(
         yield Msg("checkpoint")
 
     return (
-        yield from _launch(
-            queue, fallback, uid, space, options, measure_run, "close_run", tally, lambda points: points
-        )
+        yield from _launch(queue, fallback, uid, space, options, measure_run, "close_run", tally, lambda points: points)
     )
 
 
@@ -168,7 +165,8 @@ def _launch(
         if each is not None:
             each.launch(space, uid)
     initial = [
-        Suggestion(f"{uid[:8]}-i{number}", space.clean(point), "initial") for number, point in enumerate(options.initial)
+        Suggestion(f"{uid[:8]}-i{number}", space.clean(point), "initial")
+        for number, point in enumerate(options.initial)
     ]
     asking = Asking(
         queue,
@@ -196,7 +194,7 @@ class _OwnRun:
     about: Mapping[str, Any]
     opened: Callable[[str], None]
 
-    def before(self, message: Msg, *, cleaning: bool) -> Generator[Msg, Any, Msg]:
+    def before(self, message: Message, *, cleaning: bool) -> Generator[Msg, Any, Message]:
         if message.command == "open_run":
             message = message._replace(kwargs={**message.kwargs, **self.about})
         elif message.command == "close_run" and not cleaning:
@@ -206,7 +204,7 @@ class _OwnRun:
         self.attempt.sending(message)
         return message
 
-    def after(self, message: Msg, answer: Any) -> None:
+    def after(self, message: Message, answer: Any) -> None:
         self.attempt.after(message, answer)
         if message.command == "open_run" and answer is not None:
             self.opened(answer)

@@ -6,12 +6,13 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable
-from typing import Any
+from typing import Any, cast
 
 from bluesky.protocols import Locatable
 from bluesky.utils import Msg
 
-from ._waiting import Plan, run_coroutine
+from ._bluesky import Message
+from ._waiting import Plan, T, run_coroutine
 
 Motors = Mapping[str, Any]
 """Axis name to the device that moves it."""
@@ -19,7 +20,7 @@ Motors = Mapping[str, Any]
 _groups = itertools.count()
 
 
-def move(motors: Motors, point: Mapping[str, Any], note: Callable[[Msg, Any], None] | None = None) -> Plan[None]:
+def move(motors: Motors, point: Mapping[str, Any], note: Callable[[Message, Any], None] | None = None) -> Plan[None]:
     """Set every axis of a point at once and wait; ``note`` is told each message and its answer."""
     group = f"skysteer-move-{next(_groups)}"
     for name, position in point.items():
@@ -28,6 +29,19 @@ def move(motors: Motors, point: Mapping[str, Any], note: Callable[[Msg, Any], No
         if note is not None:
             note(message, answer)
     yield Msg("wait", None, group=group)
+
+
+def returning(plan: Plan[T], motors: Motors, home: Mapping[str, Any]) -> Plan[T]:
+    """Move back when a plan is over, however it ended."""
+    try:
+        result = yield from plan
+    except GeneratorExit:
+        raise
+    except BaseException:
+        yield from move(motors, home)
+        raise
+    yield from move(motors, home)
+    return result
 
 
 def positions(motors: Motors) -> Plan[dict[str, Any]]:
@@ -41,8 +55,9 @@ def positions(motors: Motors) -> Plan[dict[str, Any]]:
 
 async def _position(motor: Any) -> Any:
     if isinstance(motor, Locatable):
-        return (await resolved(motor.locate()))["setpoint"]
-    reading = await resolved(motor.read())
+        location: Any = await resolved(cast(Any, motor).locate())
+        return location["setpoint"]
+    reading: dict[str, Any] = await resolved(motor.read())
     return next(iter(reading.values()))["value"]
 
 

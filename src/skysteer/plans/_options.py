@@ -35,11 +35,12 @@ class Options:
     def problems(self) -> list[str]:
         """Everything that is wrong with these options, one sentence each."""
         least = {"max_points": 1, "batch": 1, "lookahead": 0, "max_failures": 1}
-        values = {"max_failures": self.most_failures, **{name: getattr(self, name) for name in least if name != "max_failures"}}
+        values = {name: getattr(self, name) for name in least}
         found = [
             f"{name} must be a whole number of at least {least[name]}, found {value!r}"
             for name, value in values.items()
-            if isinstance(value, bool) or not isinstance(value, int) or value < least[name]
+            if not (name == "max_failures" and value is None)
+            and (isinstance(value, bool) or not isinstance(value, int) or value < least[name])
         ]
         if self.on_failure not in get_args(OnFailure):
             found.append(f"on_failure must be 'skip', 'retry' or 'stop', found {self.on_failure!r}")

@@ -22,6 +22,7 @@ from skysteer.errors import SkysteerError, TooManyFailures
 from skysteer.model import AdaptiveResult, ExitStatus, Suggestion
 
 from ._asking import Asking, End
+from ._bluesky import Message
 from ._options import Options
 from ._settling import settle, stop_moving
 from ._tag import Interruptions
@@ -50,19 +51,19 @@ class Attempt:
     beyond_devices: bool = False
     """Whether what was raised was raised by a subscriber: no device's fault."""
 
-    def before(self, message: Msg, *, cleaning: bool = False) -> Generator[Msg, Any, Msg]:
+    def before(self, message: Message, *, cleaning: bool = False) -> Generator[Msg, Any, Message]:
         """Look at a message of the point before it goes."""
         self.sending(message)
         return message
         yield
 
-    def sending(self, message: Msg) -> None:
+    def sending(self, message: Message) -> None:
         """As `before`, for a plan that sends its messages itself."""
         self.emitting = message.command in ("open_run", "save", "close_run")
         if message.command == self.recorded_by and message.kwargs.get("exit_status", "success") in (None, "success"):
             self.recorded = True
 
-    def after(self, message: Msg, answer: Any) -> None:
+    def after(self, message: Message, answer: Any) -> None:
         """Look at a message of the point and its answer, None where a pause took it."""
         self.emitting = False
         if answer is None:

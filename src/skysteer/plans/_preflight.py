@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from bluesky.protocols import Checkable, Movable, Readable
 
@@ -115,14 +115,14 @@ async def _out_of_reach(motors: Sequence[Any], space: Space) -> dict[str, str]:
     """What motors that check a value say of the ends of their axis."""
     refused: dict[str, str] = {}
     for motor in motors:
-        axis = space.get(motor.name)
-        if axis is None or not isinstance(motor, Checkable):
+        axis, checks = space.get(motor.name), isinstance(motor, Checkable)
+        if axis is None or not checks:
             continue
         for value in axis.options if isinstance(axis, Choice) else (axis.low, axis.high):
             if isinstance(value, float) and not math.isfinite(value):
                 continue
             try:
-                await resolved(motor.check_value(value))  # pyright: ignore[reportUnknownMemberType]
+                await resolved(motor.check_value(value))
             except Exception as exc:
                 refused[motor.name] = f"motor {motor.name!r} refuses {axis.name}={value}, which is in the space: {exc}"
     return refused
@@ -135,7 +135,8 @@ def _readback(motor: Any, described: DataKeys) -> str:
 
 def _reach(motor: Any, key: Mapping[str, Any]) -> Axis:
     """How far a motor goes, and in which units, as its data key or (classic ophyd) its ``limits`` say."""
-    control = (key.get("limits") or {}).get("control") or {}
+    limits: dict[str, Any] = key.get("limits") or {}
+    control: dict[str, Any] = limits.get("control") or {}
     low, high = control.get("low"), control.get("high")
     if low is None and high is None:
         pair = getattr(motor, "limits", None)
@@ -190,7 +191,9 @@ def _objective_keys(
             keys[name] = name
             continue
         else:
-            problems.append(f"objective {name!r} is no data key of the detectors (they have {', '.join(there) or 'none'})")
+            problems.append(
+                f"objective {name!r} is no data key of the detectors (they have {', '.join(there) or 'none'})"
+            )
             continue
         about = there[keys[name]]
         if "external" in about:
@@ -205,7 +208,10 @@ def _point_problems(initial: Sequence[Any], space: Space) -> list[str]:
     problems: list[str] = []
     for number, point in enumerate(initial):
         if not isinstance(point, Mapping):
-            problems.append(f"initial point {number} is a {type(point).__name__}, expected a mapping of axis to position")
+            problems.append(
+                f"initial point {number} is a {type(point).__name__}, expected a mapping of axis to position"
+            )
         else:
-            problems += [f"initial point {number}: {problem}" for problem in space.problems(point, ignore=())]  # pyright: ignore[reportUnknownArgumentType]
+            found = space.problems(cast(Mapping[str, Any], point), ignore=())
+            problems += [f"initial point {number}: {problem}" for problem in found]
     return problems

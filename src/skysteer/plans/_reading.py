@@ -7,11 +7,11 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from bluesky import preprocessors as bpp
 from bluesky.protocols import Readable, Triggerable
-from bluesky.utils import IllegalMessageSequence, Msg, all_safe_rewind
+from bluesky.utils import IllegalMessageSequence, Msg
 
 from ._asking import End
+from ._bluesky import all_safe_rewind, rewindable_wrapper, stage_wrapper
 from ._points import Attempt
 from ._runs import run_with_reason
 from ._waiting import Plan
@@ -28,7 +28,7 @@ def read_event(devices: Sequence[Any], attempt: Attempt) -> Plan[None]:
     """Trigger and read devices into one event of the primary stream."""
     plan = _read_event(devices, attempt)
     # A device that cannot be triggered twice must not be replayed after a pause.
-    return plan if all_safe_rewind(devices) else bpp.rewindable_wrapper(plan, False)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return plan if all_safe_rewind(devices) else rewindable_wrapper(plan, False)
 
 
 def _read_event(devices: Sequence[Any], attempt: Attempt) -> Plan[None]:
@@ -61,4 +61,4 @@ def one_run(devices: Sequence[Any]) -> Plan[None]:
         yield from read_event(devices, Attempt("save"))
         return End("measured")
 
-    yield from bpp.stage_wrapper(run_with_reason(reading(), {"plan_name": "adaptive_runs"}), devices)  # pyright: ignore[reportUnknownMemberType]
+    yield from stage_wrapper(run_with_reason(reading(), {}), devices)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Protocol
 
-from bluesky.utils import Msg, RunEngineControlException, ensure_generator
+from bluesky.utils import Msg, RunEngineControlException
 
 from ._asking import End
+from ._bluesky import Message, ensure_generator
 from ._waiting import Plan
 
 
-def run_with_reason(
-    plan: Plan[End], md: Mapping[str, Any], opened: Callable[[str], None] | None = None
-) -> Plan[End]:
+def run_with_reason(plan: Plan[End], md: Mapping[str, Any], opened: Callable[[str], None] | None = None) -> Plan[End]:
     """Enclose a plan in a run; the stop document carries the status and reason it ends with.
 
     As `bluesky.preprocessors.run_wrapper`, which has no place for a reason.
@@ -40,14 +39,14 @@ def run_with_reason(
 class Watcher(Protocol):
     """Looks at the messages of a plan that is forwarded."""
 
-    def before(self, message: Msg, *, cleaning: bool) -> Generator[Msg, Any, Msg]:
+    def before(self, message: Message, *, cleaning: bool) -> Generator[Msg, Any, Message]:
         """See a message; yield what is to go first and return what is to go in its place.
 
         ``cleaning`` says that an exception was thrown into the plan before.
         """
         ...
 
-    def after(self, message: Msg, answer: Any) -> None:
+    def after(self, message: Message, answer: Any) -> None:
         """See the answer to a message."""
         ...
 

@@ -66,7 +66,12 @@ def _watch(status: Status) -> Callable[[Callable[[], None]], Callable[[], None]]
 
     def watch(wake: Callable[[], None]) -> Callable[[], None]:
         waiting = [wake]
-        status.add_callback(lambda _: [call() for call in waiting])
+
+        def done(_: Status) -> None:
+            for call in waiting:
+                call()
+
+        status.add_callback(done)
         return waiting.clear
 
     return watch

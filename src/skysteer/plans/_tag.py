@@ -22,11 +22,11 @@ class SuggestionTag:
     @staticmethod
     def keys(space: Space) -> dict[str, dict[str, Any]]:
         """Data keys it adds to an event."""
-        word = {"source": "skysteer", "dtype": "string", "shape": []}
+        word: dict[str, Any] = {"source": "skysteer", "dtype": "string", "shape": []}
         keys: dict[str, dict[str, Any]] = {SUGGESTION_ID: word, SUGGESTION_ORIGIN: word}
         for axis in space.axes:
             number = not isinstance(axis, Choice) or not any(isinstance(option, str) for option in axis.options)
-            key = {"source": "skysteer", "dtype": "number" if number else "string", "shape": []}
+            key: dict[str, Any] = {**word, "dtype": "number" if number else "string"}
             keys[suggested(axis.name)] = {**key, "units": axis.units} if axis.units else key
         return keys
 
