@@ -49,7 +49,7 @@ QUANTITIES = {
     "monitored": ("updates monitored by the engine, delivered while computing", "%"),
     "subscribed": ("updates subscribed to directly, delivered while computing", "%"),
     "pause": ("request_pause while computing, until paused", "ms"),
-    "abort": ("abort while computing, until it returned and the run was closed", "ms"),
+    "abort": ("abort while computing, until the run was closed", "ms"),
 }
 
 
@@ -101,7 +101,7 @@ def _rows(what: str, case: Case, values: Sequence[float]) -> list[Row]:
         if what == "lag_max":
             limits = {"at_most": LAG_LIMIT}
         elif what in ("monitored", "subscribed"):
-            limits = {"at_least": 100.0}
+            limits = {"at_least": 100.0, "worst": True}
     return [Row.make(f"{name}: {work}", quantity, unit, values, digits=1, **limits)]
 
 
