@@ -114,9 +114,12 @@ def test_the_same_seed_gives_the_same_points_in_a_thread_and_in_a_process(
     assert points_in(tmp_path) == points_in(finished[1])[:35]
 
 
-def test_another_seed_gives_other_points(tmp_path: Path) -> None:
-    for seed in ("1", "2"):
-        assert skysteer_here("demo", "--points", "2", "--seed", seed, "--out", tmp_path / seed).exit_code == 0
+def test_another_seed_gives_another_peak_and_other_points(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        result = skysteer_here("demo", "--json", "--points", "2", "--seed", str(seed), "--out", tmp_path / str(seed))
+        assert result.exit_code == 0, result.output
+        truth = json.loads(result.stdout)["truth"]
+        assert {"x": truth["x"], "y": truth["y"]} == Peak.random(seed).position
     assert points_in(tmp_path / "1") != points_in(tmp_path / "2")
 
 
@@ -245,8 +248,9 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subproce
 
 def test_ctrl_c_closes_the_run_and_keeps_what_was_measured(running: subprocess.Popen[str], tmp_path: Path) -> None:
     os.killpg(running.pid, signal.SIGINT)  # to its children too, as a terminal does
-    _, said = running.communicate(timeout=30)
+    rest, said = running.communicate(timeout=30)
     assert running.returncode == 130
+    assert all("/1000 points, best so far" in line for line in rest.splitlines())
     documents = documents_in(tmp_path)
     stop = documents[-1][1]
     assert (stop["exit_status"], stop["reason"]) == ("abort", "interrupted by Ctrl-C")

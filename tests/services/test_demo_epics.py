@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
+import pytest
 
 
 def demo(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -41,3 +47,40 @@ def test_the_readings_come_through_channel_access(tmp_path: Path) -> None:
         assert descriptor["data_keys"][key]["source"].startswith("ca://")
         assert descriptor["data_keys"][key]["units"] == units
     assert (tmp_path / "search.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo that would take minutes, in a session of its own as in a terminal, with ten points measured."""
+    command = [sys.executable, "-m", "skysteer.cli", "demo", "--epics", "--points", "1000", "--dead-time", "0.05"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "10/1000 points" in line:
+                break
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def test_ctrl_c_is_for_the_plan_and_not_for_the_ioc(running: subprocess.Popen[str], tmp_path: Path) -> None:
+    (ioc,) = psutil.Process(running.pid).children()
+    ioc.send_signal(signal.SIGINT)
+    assert running.stdout is not None
+    assert "20/1000 points" in running.stdout.readline()
+    os.killpg(running.pid, signal.SIGINT)  # to both, as a terminal does
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert said.splitlines()[-1].startswith("skysteer demo: interrupted after ")
+    stop = documents_in(tmp_path)[-1][1]
+    assert (stop["exit_status"], stop["reason"]) == ("abort", "interrupted by Ctrl-C")
+    assert not ioc.is_running()

@@ -131,8 +131,7 @@ def _search(
     with ExitStack() as stack:
         stack.callback(_end, advisor)
         file = stack.enter_context(DocumentFile(settings.out / DOCUMENTS))
-        with _children_spared():
-            advisor.start().result()
+        advisor.start().result()
         shown = stack.enter_context(display(console, course, queue, settings.points, silent=settings.as_json))
 
         def follow(name: str, doc: Mapping[str, Any]) -> None:
@@ -199,23 +198,15 @@ def _beamline(RE: RunEngine, settings: Settings) -> Generator[_Beamline]:
         return
     from skysteer.testing.epics import EpicsBeamline
 
-    with ExitStack() as stack:
-        with _children_spared():
-            beam = stack.enter_context(EpicsBeamline(RE, seed=settings.seed, dead_time=settings.dead_time))
-        yield beam
-
-
-@contextmanager
-def _children_spared() -> Generator[None]:
-    """Processes started meanwhile, from here or from threads started here, never get Ctrl-C.
-
-    A terminal sends it to all of them, but it is for the plan to end in order, and for them to end after it.
-    """
+    # A terminal sends Ctrl-C to the IOC too. It inherits that it is blocked: the
+    # plan has to end in order first. Ours comes as soon as it is let through again.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        beam = EpicsBeamline(RE, seed=settings.seed, dead_time=settings.dead_time)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with beam:
+        yield beam
 
 
 def _draw(path: Path, course: Course, summary: Summary, peak: Peak, settings: Settings) -> None:
