@@ -52,7 +52,7 @@ def draw(path: Path, course: Course, summary: Summary, peak: Peak, model: Gaussi
     dots = _points(field, course.readings, summary, apart=0.34, size=30, clipped=False)
     _points(close, course.readings, summary, apart=half * 0.11, size=42, clipped=True)
 
-    field.set_title(f"{summary.points} points over the field, and the model's map", loc="left", fontsize=11)
+    field.set_title(f"{summary.points} points over the field, and the model's map", loc="left", fontsize=11, pad=14)
     close.set_title("around the true peak", loc="left", fontsize=11)
     # a frame on the field shows what the close-up shows
     corner = (peak.x - half, peak.y - half)
