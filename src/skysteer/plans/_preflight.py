@@ -73,7 +73,10 @@ def preflight(
     if not motors:
         problems.append("no motors were given")
     wrong = [*found, *options.problems]
-    if not objectives:
+    if isinstance(objectives, str):
+        wrong.append(f"objectives must be a sequence of names, found the text {objectives!r}: give [{objectives!r}]")
+        objectives = [objectives]
+    elif not objectives:
         wrong.append("no objectives were given: say which values the recommender is to be told")
     if problems:  # the devices cannot even be asked
         raise PreflightError([*wrong, *problems])
@@ -162,8 +165,8 @@ def _axis_problems(space: Space, reach: Space, refused: Mapping[str, str]) -> li
             problems.append(f"axis {axis.name!r} is in {axis.units}, its motor in {motor.units}")
         if isinstance(axis, Axis) and isinstance(motor, Axis) and (axis.low < motor.low or axis.high > motor.high):
             problems.append(
-                f"axis {axis.name!r} is [{axis.low:g}, {axis.high:g}] {axis.units}, "
-                f"beyond the limits of its motor [{motor.low:g}, {motor.high:g}] {motor.units}"
+                f"axis {axis.name!r} is [{axis.low:.12g}, {axis.high:.12g}] {axis.units}, "
+                f"beyond the limits of its motor [{motor.low:.12g}, {motor.high:.12g}] {motor.units}"
             )
         elif axis.name in refused:
             problems.append(refused[axis.name])

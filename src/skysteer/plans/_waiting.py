@@ -40,7 +40,7 @@ def wait_until(ready: Callable[[], bool], watch: Watch, deadline: float | None =
     armed: list[asyncio.Future[None]] = []
 
     def factory() -> asyncio.Future[None]:
-        waiting = _wakeable(watch, deadline)
+        waiting = _wakeable(ready, watch, deadline)
         armed.append(waiting)
         return waiting
 
@@ -66,6 +66,8 @@ def run_coroutine(function: Callable[[], Awaitable[T]]) -> Plan[T]:
     tasks: list[asyncio.Future[T]] = []
 
     def factory() -> asyncio.Future[T]:
+        if results:  # it ended during a pause, and the wait is replayed
+            return results[0]
         task = asyncio.ensure_future(function())
         tasks.append(task)
         task.add_done_callback(lambda done: None if done.cancelled() else results.append(done))
@@ -81,7 +83,7 @@ def run_coroutine(function: Callable[[], Awaitable[T]]) -> Plan[T]:
     return results[0].result()
 
 
-def _wakeable(watch: Watch, deadline: float | None) -> asyncio.Future[None]:
+def _wakeable(ready: Callable[[], bool], watch: Watch, deadline: float | None) -> asyncio.Future[None]:
     loop = asyncio.get_running_loop()
     waiting: asyncio.Future[None] = loop.create_future()
 
@@ -95,6 +97,9 @@ def _wakeable(watch: Watch, deadline: float | None) -> asyncio.Future[None]:
 
     forget = watch(wake)
     waiting.add_done_callback(lambda _: forget())
+    # Between the look and the watch, or during a pause, it may have happened.
+    if ready():
+        resolve()
     if deadline is not None:
         timer = loop.call_later(max(0.0, deadline - time.monotonic()), resolve)
         waiting.add_done_callback(lambda _: timer.cancel())
