@@ -7,16 +7,19 @@ imports the engine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from skysteer.model import Space
+from skysteer.model import Judgement, Observation, Space
 
 __all__ = [
     "CanRegisterSuggestions",
     "Checkpointable",
+    "ContinuousPlan",
     "HasBestPoints",
+    "HasCache",
     "HasSpace",
+    "Judge",
     "KnowsPending",
     "Optimizer",
     "Recommender",
@@ -145,4 +148,48 @@ class KnowsPending(Protocol):
             ``_id`` where this recommender suggested it. Replaces what an
             earlier call said.
         """
+        ...
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """Says what is to become of a measurement, from what was measured. It may keep state."""
+
+    def __call__(self, observation: Observation, /) -> Judgement | None:
+        """Judge one observation; ``None`` is no opinion.
+
+        Called by one worker, never two at once, in the order of the events.
+        """
+        ...
+
+
+@runtime_checkable
+class HasCache(Protocol):
+    """A device that keeps readings for later, such as a background to subtract."""
+
+    @property
+    def name(self) -> str:
+        """Name of the device."""
+        ...
+
+    def stash(self, reading: Mapping[str, Any]) -> Any:
+        """Keep a reading (data key to reading, as ``read`` returns); returns a status."""
+        ...
+
+    def clear(self) -> Any:
+        """Forget all readings; returns a status."""
+        ...
+
+
+@runtime_checkable
+class ContinuousPlan(Protocol):
+    """A plan function that runs until it is told to end. `skysteer.plans.continuous` marks one."""
+
+    __togglable__: bool
+    """Whether it is switched on and off rather than started."""
+    __pausable__: bool
+    """Whether it can be held."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        """Make the plan."""
         ...

@@ -4,6 +4,7 @@ from ._action import Action
 from ._latch import SRLatch, Transition
 from ._mailbox import Mailbox
 from ._queue import Answer, Dropped, Launch, Respondent, SuggestionQueue, Ticket
+from ._steering import Request, Steering
 
 __all__ = [
     "Action",
@@ -11,8 +12,10 @@ __all__ = [
     "Dropped",
     "Launch",
     "Mailbox",
+    "Request",
     "Respondent",
     "SRLatch",
+    "Steering",
     "SuggestionQueue",
     "Ticket",
     "Transition",

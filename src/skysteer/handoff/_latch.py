@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -34,6 +35,7 @@ class SRLatch:
         self._lock = threading.Lock()
         self._last = Transition("reset", "", time.time())
         self._waiters: dict[asyncio.Future[Transition], tuple[State, asyncio.AbstractEventLoop]] = {}
+        self._watchers: dict[object, Callable[[], None]] = {}
 
     def set(self, cause: str = "") -> None:
         """Set the latch and wake, at once, whoever waits for it to be set."""
@@ -68,6 +70,21 @@ class SRLatch:
         """Wait until the latch is reset; otherwise as `wait_for_set`."""
         return await self._wait("reset")
 
+    def when_changed(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Have ``wake`` called at every change, from the changing thread: it must only hand over.
+
+        Returns a function that takes the request back.
+        """
+        key = object()
+        with self._lock:
+            self._watchers[key] = wake
+
+        def forget() -> None:
+            with self._lock:
+                self._watchers.pop(key, None)
+
+        return forget
+
     async def _wait(self, state: State) -> Transition:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Transition] = loop.create_future()
@@ -91,9 +108,12 @@ class SRLatch:
             # later one must neither replace that answer nor set it twice.
             for waiter, _ in woken:
                 del self._waiters[waiter]
+            watchers = list(self._watchers.values())
         for waiter, loop in woken:
             with suppress(RuntimeError):  # the loop was closed: nobody waits there any more
                 loop.call_soon_threadsafe(_hand_over, waiter, transition)
+        for wake in watchers:
+            wake()
 
     def __repr__(self) -> str:
         return f"<SRLatch {self._last.state}{f' by {self._last.cause}' if self._last.cause else ''}>"
