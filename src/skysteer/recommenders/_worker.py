@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -58,15 +59,41 @@ class Worker(Protocol):
         ...
 
 
+class _OneBlasThread:
+    """The limit holds for the whole process: workers, which end in any order, share it, and the last takes it off."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._limits = ExitStack()
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._limits.enter_context(threadpool_limits(limits=1))
+            self._users += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._limits.close()
+
+
+_limit = _OneBlasThread()
+
+
 class ThreadWorker:
     """In the driving thread itself: any object will do, but pure Python holds the GIL and slows the plan."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._limits = ExitStack()
+        self._started = False
 
     def start(self) -> None:
-        self._limits.enter_context(threadpool_limits(limits=1))
+        if not self._started:
+            _limit.enter()
+            self._started = True
 
     def call(self, method: str, *args: Any) -> Any:
         return getattr(self._session, method)(*args)
@@ -75,7 +102,9 @@ class ThreadWorker:
         return False
 
     def close(self) -> None:
-        self._limits.close()
+        if self._started:
+            _limit.leave()
+            self._started = False
 
 
 class ProcessWorker:

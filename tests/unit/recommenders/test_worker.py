@@ -614,16 +614,21 @@ def test_ctrl_c_in_the_terminal_is_for_the_parent(advise):
 # -- a thread
 
 
-def test_a_thread_worker_uses_one_thread_for_linear_algebra_and_gives_the_others_back():
+@pytest.mark.parametrize("first_to_end", [0, 1])
+def test_thread_workers_use_one_thread_for_linear_algebra_and_the_last_gives_the_others_back(first_to_end):
     def threads():
         return {library["num_threads"] for library in threadpoolctl.threadpool_info()}
 
     with threadpoolctl.threadpool_limits(limits=2):
         before = threads()
-        worker = ThreadWorker(Session(Memory()))
-        worker.start()
+        workers = [ThreadWorker(Session(Memory())) for _ in range(2)]
+        for worker in workers:
+            worker.start()
         assert threads() == {1}
-        worker.close()
+        workers.pop(first_to_end).close()
+        assert threads() == {1}
+        workers[0].close()
+        workers[0].close()
         assert threads() == before
 
 
