@@ -5,6 +5,7 @@ from ._moving import move, positions, returning
 from ._options import OnFailure, Options
 from ._preflight import Cleared, preflight
 from ._reading import Measure, TakeReading
+from ._steered import SteeredAbort, SteeredEnough, steered
 from ._waiting import Plan, run_coroutine, wait_until
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "OnFailure",
     "Options",
     "Plan",
+    "SteeredAbort",
+    "SteeredEnough",
     "TakeReading",
     "move",
     "positions",
@@ -21,5 +24,6 @@ __all__ = [
     "run_coroutine",
     "runs_from_queue",
     "scan_from_queue",
+    "steered",
     "wait_until",
 ]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from bluesky.protocols import Status, Stoppable
-from bluesky.utils import FailedStatus, Msg
+from bluesky.utils import FailedStatus, Msg, RunEngineControlException
 
+from ._bluesky import Message
 from ._waiting import Plan, wait_until
 
+log = logging.getLogger(__name__)
+
 STOPPING = 1.0
-"""Seconds that motors are given to stop when a scan is aborted."""
+"""Seconds that devices are given to stop when a plan is aborted."""
 AGAIN = 0.02
-"""Seconds after which a motor that has not stopped is told again."""
+"""Seconds after which a device that has not stopped is told again."""
 
 
 def settle(statuses: Sequence[Status]) -> Plan[None]:
@@ -23,38 +27,73 @@ def settle(statuses: Sequence[Status]) -> Plan[None]:
     The engine reports a failed status at whatever message comes next, which
     would be the next point's. Statuses end by their own timeouts.
     """
+    yield from settle_within(statuses, None)
+
+
+def settle_within(statuses: Sequence[Status], seconds: float | None) -> Plan[None]:
+    """As `settle`, for so many seconds at the most."""
+    deadline = None if seconds is None else time.monotonic() + seconds
     for status in statuses:
-        while not status.done:
-            yield from _tolerant(_done(status))
+        while not status.done and (deadline is None or time.monotonic() < deadline):
+            yield from _hear(_done(status, deadline))
     # A failure is reported by a callback on the loop: it is there after two more messages.
     for _ in range(2):
-        yield from _tolerant(_only(Msg("null")))
+        yield from tolerant(Msg("null"))
 
 
-def stop_moving(moved: Sequence[tuple[Any, Status]]) -> Plan[None]:
-    """Stop what was set and is not done.
+def stop_moving(moved: Sequence[tuple[Any, Status | None]], *, unsure: bool = False) -> Plan[None]:
+    """Stop what was set or triggered and is not done; with ``unsure``, what may not be done.
+
+    Parameters
+    ----------
+    moved
+        Devices, each with its status, or None where that was lost.
+    unsure
+        Whether statuses may be stale, because a pause replaced them.
 
     A device that is stopped within a millisecond of its set may lose the stop
     (ophyd-async 0.21), and would move on into whatever comes next; so it is
-    told until its status is done.
+    told until its status is done; without a status, twice.
     """
     deadline = time.monotonic() + STOPPING
     for device, status in moved:
-        while isinstance(device, Stoppable) and not status.done and time.monotonic() < deadline:
-            yield from _tolerant(_only(Msg("stop", device)))
-            yield from _tolerant(_done(status, min(deadline, time.monotonic() + AGAIN)))
-    yield from settle([status for _, status in moved if status.done])
+        if not isinstance(device, Stoppable) or (status is not None and status.done and not unsure):
+            continue
+        yield from _stop(device)
+        if status is None or unsure:
+            yield from tolerant(Msg("sleep", None, AGAIN))
+            yield from _stop(device)
+        while status is not None and not status.done and time.monotonic() < deadline:
+            yield from _hear(_done(status, min(deadline, time.monotonic() + AGAIN)))
+            if not status.done:
+                yield from _stop(device)
+    yield from settle([status for _, status in moved if status is not None and status.done])
+
+
+def tolerant(message: Message) -> Plan[Any]:
+    """Send a message; a status that fails meanwhile is heard and forgotten."""
+    try:
+        return (yield message)
+    except FailedStatus:
+        return None
+
+
+def _stop(device: Any) -> Plan[None]:
+    try:
+        yield Msg("stop", device)
+    except RunEngineControlException:
+        raise
+    except FailedStatus:
+        return
+    except Exception:
+        log.exception("%s could not be stopped", getattr(device, "name", device))
 
 
 def _done(status: Status, deadline: float | None = None) -> Plan[None]:
     yield from wait_until(lambda: status.done, _watch(status), deadline)
 
 
-def _only(message: Msg) -> Plan[None]:
-    yield message
-
-
-def _tolerant(plan: Plan[None]) -> Plan[None]:
+def _hear(plan: Plan[None]) -> Plan[None]:
     try:
         yield from plan
     except FailedStatus:
