@@ -2,6 +2,7 @@
 
 from ._action import Action
 from ._latch import SRLatch, Transition
+from ._listening import Listening
 from ._mailbox import Mailbox
 from ._queue import Answer, Dropped, Launch, Respondent, SuggestionQueue, Ticket
 from ._steering import Request, Steering
@@ -11,6 +12,7 @@ __all__ = [
     "Answer",
     "Dropped",
     "Launch",
+    "Listening",
     "Mailbox",
     "Request",
     "Respondent",

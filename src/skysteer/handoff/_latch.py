@@ -36,6 +36,7 @@ class SRLatch:
         self._last = Transition("reset", "", time.time())
         self._waiters: dict[asyncio.Future[Transition], tuple[State, asyncio.AbstractEventLoop]] = {}
         self._watchers: dict[object, Callable[[], None]] = {}
+        self._listeners: dict[object, Callable[[Transition], object]] = {}
 
     def set(self, cause: str = "") -> None:
         """Set the latch and wake, at once, whoever waits for it to be set."""
@@ -85,6 +86,24 @@ class SRLatch:
 
         return forget
 
+    def listen(self, hear: Callable[[Transition], object]) -> Callable[[], None]:
+        """Have ``hear`` told the newest transition now, and every later one, in order: none is lost.
+
+        It is called under the latch's lock, by the thread that changes the
+        latch: it must only put away what it hears, and not touch the latch.
+        Returns a function that takes the request back.
+        """
+        key = object()
+        with self._lock:
+            hear(self._last)
+            self._listeners[key] = hear
+
+        def forget() -> None:
+            with self._lock:
+                self._listeners.pop(key, None)
+
+        return forget
+
     async def _wait(self, state: State) -> Transition:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Transition] = loop.create_future()
@@ -108,6 +127,8 @@ class SRLatch:
             # later one must neither replace that answer nor set it twice.
             for waiter, _ in woken:
                 del self._waiters[waiter]
+            for hear in self._listeners.values():
+                hear(transition)
             watchers = list(self._watchers.values())
         for waiter, loop in woken:
             with suppress(RuntimeError):  # the loop was closed: nobody waits there any more
