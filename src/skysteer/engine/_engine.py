@@ -28,6 +28,7 @@ from bluesky.utils import (
 )
 
 from skysteer.engine._call import Call
+from skysteer.engine._commands import Caching, wait_for_actions
 from skysteer.engine._loop import EngineLoop
 from skysteer.errors import EngineBusy, SkysteerError
 
@@ -95,6 +96,7 @@ class RunEngine(stock.RunEngine):
         self._closed = False
         self._gate = threading.Lock()  # who may begin a call; held for no longer than it takes to look
         self._end_lock = threading.Lock()  # one close at a time
+        self._caching = Caching(lambda: cast(Any, self)._msg_cache or (), self._add_status_to_group)
         self._engine_loop = EngineLoop(loop)
         try:
             super().__init__(  # pyright: ignore[reportUnknownMemberType]
@@ -112,6 +114,8 @@ class RunEngine(stock.RunEngine):
             self._engine_loop.give_back(10.0)
             raise
         self.pause_msg = ""
+        for command in (wait_for_actions, self._caching.stash, self._caching.clear_cache):
+            cast(Any, self).register_command(command.__name__, command)
 
     def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, plan: Iterable[Msg], subs: Subscribers | None = None, /, **metadata_kw: Any
@@ -294,6 +298,14 @@ class RunEngine(stock.RunEngine):
         if given.get("exit_status") == "abort" and not given.get("reason"):
             msg = msg._replace(kwargs={**given, "reason": cast(Any, self)._reason})
         return cast(Any, await super()._close_run(msg))  # pyright: ignore[reportUnknownMemberType]
+
+    def _reset_checkpoint_state_meth(self) -> None:
+        self._caching.forget()
+        super()._reset_checkpoint_state_meth()
+
+    def _clear_call_cache(self) -> None:
+        self._caching.forget()
+        super()._clear_call_cache()
 
     def _has_begun(self) -> None:
         if self._present is not None:
