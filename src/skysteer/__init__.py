@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skysteer.engine import RunEngine, Status
-    from skysteer.flows import adaptive_runs, adaptive_scan
-    from skysteer.handoff import Action, SRLatch, SuggestionQueue
-    from skysteer.model import AdaptiveResult, Axis, Choice, Patience, Space
+    from skysteer.flows import adaptive_runs, adaptive_scan, watch
+    from skysteer.handoff import Action, SRLatch, Steering, SuggestionQueue
+    from skysteer.model import AdaptiveResult, Axis, Choice, Judgement, Patience, Space, Verdict
+    from skysteer.plans import steered
     from skysteer.recommenders import Advisor
+    from skysteer.watchdog import Watchdog
 
 __version__ = "0.1.0"
 
@@ -22,14 +24,20 @@ _HOME = {
     "Advisor": "skysteer.recommenders",
     "Axis": "skysteer.model",
     "Choice": "skysteer.model",
+    "Judgement": "skysteer.model",
     "Patience": "skysteer.model",
     "RunEngine": "skysteer.engine",
     "SRLatch": "skysteer.handoff",
     "Space": "skysteer.model",
     "Status": "skysteer.engine",
+    "Steering": "skysteer.handoff",
     "SuggestionQueue": "skysteer.handoff",
+    "Verdict": "skysteer.model",
+    "Watchdog": "skysteer.watchdog",
     "adaptive_runs": "skysteer.flows",
     "adaptive_scan": "skysteer.flows",
+    "steered": "skysteer.plans",
+    "watch": "skysteer.flows",
 }
 
 __all__ = [
@@ -38,14 +46,20 @@ __all__ = [
     "Advisor",
     "Axis",
     "Choice",
+    "Judgement",
     "Patience",
     "RunEngine",
     "SRLatch",
     "Space",
     "Status",
+    "Steering",
     "SuggestionQueue",
+    "Verdict",
+    "Watchdog",
     "adaptive_runs",
     "adaptive_scan",
+    "steered",
+    "watch",
 ]
 
 

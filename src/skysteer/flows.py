@@ -6,24 +6,29 @@ around a plan::
     RunEngine ──documents──> adapter ──observations──> Advisor ──suggestions──> SuggestionQueue ──> plan ──> RunEngine
                              PerEvent                  (own worker)             (tickets)           scan_from_queue
                              PerRun                                                                 runs_from_queue
+
+and ``watch`` puts watchdogs and a steering around any plan::
+
+    RunEngine ──documents──> Watchdog ──judgements──> Steering ──> steered(plan) ──> RunEngine
+                             (own worker)             (latches)
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 from uuid import uuid4
 
 from bluesky.utils import Msg
 
 from skysteer.documents import Fields, PerEvent, PerRun
-from skysteer.errors import PreflightError, SkysteerError
-from skysteer.handoff import SuggestionQueue
-from skysteer.model import AdaptiveResult, Observation, Patience
+from skysteer.errors import FieldError, PreflightError, SkysteerError
+from skysteer.handoff import Steering, SuggestionQueue
+from skysteer.model import AdaptiveResult, Axis, Observation, Patience, Space
 from skysteer.plans import (
     Cleared,
     Measure,
@@ -37,19 +42,24 @@ from skysteer.plans import (
     returning,
     runs_from_queue,
     scan_from_queue,
+    steered,
     wait_until,
 )
-from skysteer.protocols import Recommender
+from skysteer.protocols import Judge, Recommender
 from skysteer.recommenders import Advisor, Reduce
+from skysteer.watchdog import Watchdog
 
-__all__ = ["adaptive_runs", "adaptive_scan"]
+__all__ = ["adaptive_runs", "adaptive_scan", "watch"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Owner = TypeVar("Owner", Advisor, Watchdog)
 
 FinallyMove = Literal["stay", "start", "best"]
 """Where the motors go when a plan is over."""
 
+BESIDE = 0.01
+"""A best point beyond a limit by less than this part of the range was measured at the limit."""
 GOODBYE = 2.0
 """Seconds that a plan waits at its end for the workers it started to be gone."""
 
@@ -151,7 +161,8 @@ def adaptive_scan(
     ...     future.result(timeout=30).plan_result.reason
     'the recommender has nothing more to ask'
     """
-    asked = _Asked(recommender, patience or Patience(), objectives, reduce, worker, finally_move)
+    detectors, motors = _listed("detectors", detectors), _listed("motors", motors)
+    asked = _Asked(recommender, _patience(patience), objectives, reduce, worker, finally_move)
     options = Options(max_points, initial, batch, lookahead, asked.patience, max_failures, on_failure)
 
     def plan(cleared: Cleared, launch: str, queues: _Queues) -> Plan[AdaptiveResult]:
@@ -202,7 +213,8 @@ def adaptive_runs(
 on_failure, finally_move, worker, md
         As for `adaptive_scan`; a point is a run here.
     """
-    asked = _Asked(recommender, patience or Patience(), objectives, reduce, worker, finally_move)
+    detectors, motors = _listed("detectors", detectors), _listed("motors", motors)
+    asked = _Asked(recommender, _patience(patience), objectives, reduce, worker, finally_move)
     options = Options(max_points, initial, batch, lookahead, asked.patience, max_failures, on_failure)
 
     def plan(cleared: Cleared, launch: str, queues: _Queues) -> Plan[AdaptiveResult]:
@@ -213,6 +225,67 @@ on_failure, finally_move, worker, md
         )  # fmt: skip
 
     return (yield from _adaptive(detectors, motors, asked, options, PerRun, plan))
+
+
+def watch(
+    plan: Plan[T],
+    judges: Judge | Sequence[Judge] | Mapping[str, Judge],
+    *,
+    objectives: Sequence[str] = (),
+    stream: str = "primary",
+    steering: Steering | None = None,
+    every: Literal["event", "latest"] = "event",
+    worker: Literal["thread", "process"] = "thread",
+    on_error: Literal["ignore", "abort"] = "ignore",
+    silent_after: float = 10.0,
+) -> Plan[T | None]:
+    """Let judges end, hold or abort a plan that knows nothing of them.
+
+    Parameters
+    ----------
+    plan
+        Any plan.
+    judges
+        One, several, or by name (the author in the stop document): see
+        `skysteer.watchdog` and `skysteer.protocols.Judge`. Each has a worker of its own.
+    objectives
+        Data keys that the judges are shown; by default all data of an event, arrays too.
+    stream
+        The stream they are shown. A judge that is to release a plan it holds needs one that
+        goes on meanwhile: a monitored signal's (``"<signal>_monitor"``).
+    steering
+        The latches, for those who want to steer by hand too.
+    every, worker, on_error, silent_after
+        As for `skysteer.Watchdog`.
+
+    Returns
+    -------
+    Any
+        What the plan returns; ``None`` if it was ended early. The stop document says why.
+    """
+    wheel = Steering() if steering is None else steering
+    fields = Fields({}, {key: key for key in objectives}, stream, reduced=not objectives)
+    named: list[tuple[str | None, Judge]]
+    if isinstance(judges, Mapping):
+        named = list(judges.items())
+    else:
+        named = [(None, judge) for judge in (judges if isinstance(judges, Sequence) else [judges])]
+    dogs = [
+        Watchdog(
+            judge, wheel, fields, every=every, worker=worker, on_error=on_error, name=name, silent_after=silent_after
+        )
+        for name, judge in named
+    ]
+    try:
+        value = yield from steered(plan, wheel, watch=dogs)
+    except GeneratorExit:
+        _close(dogs)
+        raise
+    except BaseException:
+        yield from _gone(_close(dogs))
+        raise
+    yield from _gone(_close(dogs))
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,9 +339,13 @@ def _adaptive(
         measuring = plan(cleared, launch, queues)
         result = yield from (measuring if home is None else returning(measuring, _by_name(motors), home))
         yield Msg("unsubscribe", None, token)
-        best = yield from _best(advisor, asked.patience)
+        best = yield from _best(advisor, asked.patience, result)
         if asked.finally_move == "best" and best is not None:
-            yield from move(_by_name(motors), cleared.space.clean(best))
+            there = _destination(cleared.space, best)
+            if problems := cleared.space.problems(there):
+                log.warning("the motors stay where they are, the best point is no place to go: %s", "; ".join(problems))
+            else:
+                yield from move(_by_name(motors), cleared.space.clean(there))
         return replace(result, best=best, replayed=advisor.replayed - replayed)
 
     try:
@@ -281,6 +358,21 @@ def _adaptive(
         raise
     yield from _gone(_close(mine))
     return result
+
+
+def _listed(what: str, devices: Any) -> list[Any]:
+    if isinstance(devices, str) or not isinstance(devices, Iterable):
+        name = getattr(devices, "name", "device")
+        raise PreflightError([f"{what} must be a sequence of devices, found {devices!r}: give [{name}]"])
+    return list(cast("Iterable[Any]", devices))
+
+
+def _patience(patience: Patience | None) -> Patience:
+    if patience is None:
+        return Patience()
+    if not isinstance(patience, Patience):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise PreflightError([f"patience must be a Patience, found {patience!r}: give Patience(timeout=...)"])
+    return patience
 
 
 def _advisor(asked: _Asked) -> tuple[Advisor, bool]:
@@ -316,6 +408,8 @@ def _problems(advisor: Advisor, fallback: Advisor | None, asked: _Asked, options
             problems.append("reduce is given to the Advisor, not to the scan that uses it")
         if advisor.closed.done():
             problems.append(f"{advisor!r} is closed")
+    if asked.patience.fallback is asked.recommender:
+        problems.append("the fallback is the recommender itself: give another one, it is called by another thread")
     spaces = [each.space for each in (advisor, fallback) if each is not None and each.space is not None]
     if len(spaces) == 2 and spaces[0] != spaces[1]:
         problems.append(f"the fallback's space {spaces[1]} is not the recommender's {spaces[0]}")
@@ -341,15 +435,29 @@ def _started(advisor: Advisor) -> Plan[None]:
         raise PreflightError([str(exc)]) from exc
 
 
-def _best(advisor: Advisor, patience: Patience) -> Plan[Mapping[str, Any] | None]:
+def _best(advisor: Advisor, patience: Patience, result: AdaptiveResult) -> Plan[Mapping[str, Any] | None]:
     """The best point, once every measured point was told. None if the recommender is silent or fails."""
-    future = advisor.best()
+    future = advisor.best(known=result.measured)
     deadline = None if patience.timeout is None else time.monotonic() + patience.timeout
     try:
         return (yield from _wait(future, deadline))
+    except FieldError as exc:
+        exc.result = replace(result, reason=str(exc), exit_status="fail")
+        raise
     except (TimeoutError, SkysteerError) as exc:
         log.warning("the recommender does not say which point is best: %s", exc)
         return None
+
+
+def _destination(space: Space, best: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the motors are to go for a best point, unchecked. A readback may lie a little outside the space."""
+    there = {name: best[name] for name in space if name in best}
+    for axis in space.axes:
+        value = there.get(axis.name)
+        if isinstance(axis, Axis) and axis.bounded and isinstance(value, float):
+            inside = axis.clean(value)
+            there[axis.name] = inside if abs(inside - value) <= BESIDE * (axis.high - axis.low) else value
+    return there
 
 
 def _wait(future: Future[T], deadline: float | None = None) -> Plan[T]:
@@ -362,15 +470,15 @@ def _wait(future: Future[T], deadline: float | None = None) -> Plan[T]:
     return future.result()
 
 
-def _close(advisors: Sequence[Advisor]) -> list[Advisor]:
+def _close(owners: Sequence[Owner]) -> list[Owner]:
     """Close them; those that end at once."""
-    return [each for each in advisors if each.close()]
+    return [each for each in owners if each.close()]
 
 
-def _gone(advisors: Sequence[Advisor]) -> Plan[None]:
+def _gone(owners: Sequence[Advisor] | Sequence[Watchdog]) -> Plan[None]:
     """Wait, a little, until the workers have ended."""
     deadline = time.monotonic() + GOODBYE
-    for each in advisors:
+    for each in owners:
         try:
             yield from _wait(each.closed, deadline)
         except TimeoutError:

@@ -62,6 +62,7 @@ class Steering:
         self._running = False
         self._ignored = 0
         self._requests: deque[Request] = deque(maxlen=KEPT)
+        self._holds: dict[str, str] = {}
         self.keep_going.latch.set()
 
     # ------------------------------------------------------------ for whoever steers
@@ -76,7 +77,8 @@ class Steering:
         reason
             Why, for people; it goes into the stop document.
         author
-            Who.
+            Who. *Keep going* ends the hold of the same author; without an
+            author it ends every hold.
         launch
             The launch it is meant for, where that is known (`launch_number`
             when the data was taken); by default the one that runs.
@@ -98,8 +100,9 @@ class Steering:
             cause = str(request)
             match verdict:
                 case Verdict.KEEP_GOING:
-                    self.keep_going.latch.set(cause)
+                    self._release(author, cause)
                 case Verdict.HOLD:
+                    self._holds[author] = cause
                     self.keep_going.latch.reset(cause)
                 case Verdict.ENOUGH:
                     self.enough.latch.set(cause)
@@ -112,6 +115,10 @@ class Steering:
         """The newest requests, oldest first: who wanted what, why and when."""
         with self._lock:
             return tuple(self._requests)
+
+    def held_by(self, author: str) -> bool:
+        """Whether this author holds the plan."""
+        return author in self._holds
 
     @property
     def ignored(self) -> int:
@@ -166,7 +173,16 @@ class Steering:
                 stack.callback(action.latch.when_changed(wake))
             return stack.pop_all().close
 
+    def _release(self, author: str, cause: str) -> None:
+        if author:
+            self._holds.pop(author, None)
+        else:
+            self._holds.clear()
+        if not self._holds:
+            self.keep_going.latch.set(cause)
+
     def _to_start(self) -> None:
+        self._holds.clear()
         self.keep_going.latch.set("launch")
         self.enough.latch.reset("launch")
         self.abort.latch.reset("launch")

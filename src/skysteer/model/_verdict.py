@@ -26,3 +26,7 @@ class Judgement:
     verdict: Verdict
     reason: str = ""
     """For people: what was found, with numbers and units."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.verdict, Verdict):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a judgement needs a Verdict, found {self.verdict!r}")

@@ -16,8 +16,8 @@ from ._value import Reduce, Value
 class FlatSignal:
     """*Abort* when a signal that ought to vary does not: a dead channel, a frozen reading, a closed shutter.
 
-    Flat are n points in a row of which those that are finite differ by no more
-    than `tolerance` (zeros too), or of which none is finite. Here NaN and
+    Flat are n points in a row of which those that are finite (two or more) differ by
+    no more than `tolerance` (zeros too), or of which none is finite. Here NaN and
     infinities are points: a detector that gives nothing else is dead. A counter
     that rightly counts nothing for n points looks dead: take more of them. An image with masked (NaN) pixels
     needs ``reduce=numpy.nansum``: its plain sum is NaN.
@@ -59,7 +59,7 @@ class FlatSignal:
         if not finite:
             return Judgement(self.verdict, f"{self.key} is dead: NaN or infinite at the last {self.points} points")
         low, high = min(finite), max(finite)
-        if not high - low <= self.tolerance:
+        if len(finite) < 2 or not high - low <= self.tolerance:
             return None
         missing = len(self._window) - len(finite)
         also = f", {missing} of them NaN or infinite" if missing else ""
