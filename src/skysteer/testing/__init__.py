@@ -4,6 +4,7 @@
 """
 
 from ._beamline import SimulatedBeamline
+from ._check_judge import JUDGE_PROMISES, BrokenPromise, check_judge
 from ._detector import SimulatedDetector
 from ._documents import RunBuilder, external_key
 from ._faults import Dying, Raising, Silent, Slow
@@ -14,7 +15,9 @@ from ._recorder import Call, Recorder
 from ._truth import Edge, Peak
 
 __all__ = [
+    "JUDGE_PROMISES",
     "MAD_ANSWERS",
+    "BrokenPromise",
     "Call",
     "Dying",
     "Edge",
@@ -29,5 +32,6 @@ __all__ = [
     "SimulatedDetector",
     "SimulatedMotor",
     "Slow",
+    "check_judge",
     "external_key",
 ]
