@@ -9,10 +9,10 @@ import time
 import pytest
 from bluesky.utils import RunEngineInterrupted
 
-from skysteer import Advisor, Patience
+from skysteer import Advisor, Patience, RunEngine
 from skysteer.errors import PreflightError, RecommenderError, SilentRecommender, SuggestionError, WorkerDied
 from skysteer.recommenders import Sequence
-from skysteer.testing import MAD_ANSWERS, Dying, Fixed, Mad, Raising, Recorder, Silent, Slow
+from skysteer.testing import MAD_ANSWERS, Dying, Fixed, Mad, Raising, Recorder, Silent, SimulatedBeamline, Slow
 
 from .conftest import POSITIONS, along_x, told
 
@@ -308,3 +308,30 @@ def test_a_log_line_of_the_scan_is_no_error(caplog, RE, beam, flow):
     with caplog.at_level(logging.WARNING, logger="skysteer"):
         RE(scan(flow, beam, along_x(), max_points=2)).result(30)
     assert not [record for record in caplog.records if record.name.startswith("skysteer")]
+
+
+# ------------------------------------------------------------ advisors that are taken away
+
+
+@pytest.mark.parametrize("worker", ["thread", "process"])
+def test_an_advisor_that_is_closed_during_the_scan_ends_it(RE, beam, seen, flow, worker):
+    advisor = Advisor(along_x(), worker=worker)
+    RE.subscribe(lambda name, doc: advisor.close(), "event")
+    with pytest.raises(RecommenderError, match="closed"):
+        RE(scan(flow, beam, advisor)).result(30)
+    advisor.closed.result(5)
+    assert len(seen.points) >= 1
+
+
+def test_a_scan_whose_advisor_is_taken_by_another_engine_ends_with_an_error(RE, beam, flow):
+    """It would wait for ever: its question belongs to the past."""
+    silent = Silent(along_x(), after=1)
+    with RunEngine() as other, Advisor(silent) as advisor:
+        theirs = SimulatedBeamline(other)
+        first = RE(scan(flow, beam, advisor))
+        assert silent.wait_until_silent(10)
+        second = other(scan(flow, theirs, advisor, max_points=2))
+        with pytest.raises(RecommenderError, match="another plan has begun to ask the same queue"):
+            first.result(10)
+        silent.release()
+        assert second.result(10).plan_result.measured == 2

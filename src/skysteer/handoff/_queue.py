@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, cast
 
+from skysteer.errors import RecommenderError, SuggestionError
 from skysteer.model import Finished, Space, Suggestion
 
 Answer = tuple[Suggestion, ...] | Finished
 """Suggestions in the order in which they are to be measured, or nothing more to ask."""
+_TAKEN = "another plan has begun to ask the same queue: give each plan its own advisor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +113,39 @@ class SuggestionQueue:
         return 0 if self._launch is None else self._launch.epoch
 
     def launch(self, space: Space, uid: str) -> Launch:
-        """Begin a new epoch: nothing asked or answered before it counts any more."""
+        """Begin a new epoch: nothing asked or answered before it counts any more.
+
+        A plan that still waits, in another engine, is told so; it would wait for ever.
+        """
         with self._lock:
             launch = self._launch = Launch(self.epoch + 1, uid, space)
             self._numbers = itertools.count()
+            waiting = {ticket: wake for ticket, wake in self._open.items() if wake is not None}
             self._open.clear()
-            self._answers.clear()
+            error = RecommenderError(_TAKEN)
+            self._answers = {ticket: (Finished(str(error), error), 0.0) for ticket in waiting}
             self.dropped = Dropped()
+        for wake in waiting.values():
+            wake()
         if self._respondent is not None:
             self._respondent.launched(launch)
         return launch
 
-    def ask(self, count: int = 1, *, known: int = 0, pending: Sequence[Suggestion] = ()) -> Ticket:
-        """Ask for suggestions, without waiting."""
+    def ask(
+        self, count: int = 1, *, known: int = 0, pending: Sequence[Suggestion] = (), epoch: int | None = None
+    ) -> Ticket:
+        """Ask for suggestions, without waiting.
+
+        Raises
+        ------
+        RecommenderError
+            If ``epoch`` is given and another plan has launched since.
+        """
         if count < 1:
             raise ValueError(f"count must be at least 1, found {count}")
         with self._lock:
+            if epoch not in (None, self.epoch):
+                raise RecommenderError(_TAKEN)
             ticket = Ticket(self.epoch, next(self._numbers), count, known, tuple(pending))
             self._open[ticket] = None
         if self._respondent is not None:
@@ -141,7 +160,19 @@ class SuggestionQueue:
         bool
             False if the answer was dropped and counted: the ticket is of an
             earlier launch, was withdrawn, or has an answer already.
+
+        Raises
+        ------
+        SuggestionError
+            If it is no answer, or lies outside the space of the launch. The
+            question stays open.
         """
+        if (
+            self._launch is not None
+            and ticket.epoch == self.epoch
+            and (problems := _problems(answer, ticket, self._launch.space))
+        ):
+            raise SuggestionError(problems, answer=answer)
         with self._lock:
             if ticket.epoch != self.epoch:
                 self.dropped.stale += 1
@@ -202,3 +233,19 @@ class SuggestionQueue:
         """Say that a suggestion was given up."""
         if self._respondent is not None:
             self._respondent.failed(suggestion)
+
+
+def _problems(answer: Any, ticket: Ticket, space: Space) -> list[str]:
+    """What is wrong with an answer, one sentence each."""
+    if isinstance(answer, Finished):
+        return []
+    if not isinstance(answer, tuple) or not answer:
+        return [f"{answer!r} is no answer: expected a tuple of one Suggestion or more, or Finished(reason)"]
+    suggestions = cast("tuple[Any, ...]", answer)
+    problems = [f"{each!r} is no Suggestion" for each in suggestions if not isinstance(each, Suggestion)]
+    if len(suggestions) > ticket.count:
+        problems.append(f"{len(suggestions)} suggestions for a question for {ticket.count}")
+    for each in suggestions:
+        if isinstance(each, Suggestion):
+            problems += [f"{each.id}: {problem}" for problem in space.problems(each.point, ignore=())]
+    return problems

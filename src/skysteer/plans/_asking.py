@@ -12,7 +12,7 @@ from functools import partial
 
 from skysteer.errors import RecommenderError, SilentRecommender
 from skysteer.handoff import Answer, SuggestionQueue, Ticket
-from skysteer.model import ExitStatus, Finished, Patience, Suggestion
+from skysteer.model import ExitStatus, Patience, Suggestion
 
 from ._waiting import Plan, wait_until
 
@@ -49,6 +49,7 @@ class Asking:
         self._batch = batch
         self._lookahead = lookahead
         self._patience = patience
+        self._epoch = queue.epoch
         self._ready: deque[Suggestion] = deque(initial)
         self._tickets: deque[Ticket] = deque()
         self.fallen_back = 0
@@ -96,7 +97,7 @@ class Asking:
         return self._queue.dropped.total + (self._fallback.dropped.total if self._fallback is not None else 0)
 
     def _ask(self, count: int, known: int, pending: Sequence[Suggestion]) -> None:
-        self._tickets.append(self._queue.ask(count, known=known, pending=pending))
+        self._tickets.append(self._queue.ask(count, known=known, pending=pending, epoch=self._epoch))
 
     def _ask_ahead(self, current: Suggestion, remaining: int, known: int) -> None:
         while len(self._ready) + sum(ticket.count for ticket in self._tickets) < self._lookahead:
@@ -109,14 +110,12 @@ class Asking:
         answer = yield from self._answer(self._queue, ticket)
         if isinstance(answer, tuple):
             return answer
-        if isinstance(answer, Finished) and answer.error is None:
+        if answer is None:
+            error = SilentRecommender(f"the recommender did not answer within {self._patience.timeout:g} s")
+        elif answer.error is None:
             return End(answer.reason)
-        error = (
-            answer.error
-            if isinstance(answer, Finished)
-            else SilentRecommender(f"the recommender did not answer within {self._patience.timeout:g} s")
-        )
-        assert error is not None
+        else:
+            error = answer.error
         return (yield from self._give_up(error, ticket, known))
 
     def _answer(self, queue: SuggestionQueue, ticket: Ticket) -> Plan[Answer | None]:

@@ -43,6 +43,7 @@ class _Start:
 @dataclass(frozen=True, slots=True)
 class _Best:
     future: Future[Mapping[str, Any] | None]
+    known: int
 
 
 _Item = Observation | Ticket | Launch | _Failed | _Start | _Best
@@ -90,6 +91,8 @@ class Advisor:
         reduce: Reduce | None = None,
         origin: Origin = "recommender",
     ) -> None:
+        if isinstance(recommender, type) and issubclass(recommender, Recommender):
+            raise TypeError(f"{recommender.__name__} is a class of recommenders: make one, {recommender.__name__}(...)")
         if not isinstance(recommender, Recommender):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(
                 f"{recommender!r} is no recommender: it needs the methods ingest(points) and suggest(num_points=None)"
@@ -150,7 +153,9 @@ class Advisor:
 
     def asked(self, ticket: Ticket) -> None:
         """A plan wants suggestions."""
-        self._post(ticket)
+        if not self._post(ticket):  # it would wait for ever
+            error = self._is_closed()
+            self.queue.answer(ticket, Finished(str(error), error))
 
     def failed(self, suggestion: Suggestion) -> None:
         """A suggestion will not be measured."""
@@ -162,14 +167,17 @@ class Advisor:
         if self._ready:  # do not wait behind a question that is being answered
             future.set_result(None)
         elif not self._post(_Start(future)):
-            future.set_exception(RecommenderError(f"the advisor of {self.name} is closed"))
+            future.set_exception(self._is_closed())
         return future
 
-    def best(self) -> Future[Mapping[str, Any] | None]:
-        """The best point, once everything handed over so far was told; ``None`` where it does not say."""
+    def best(self, *, known: int = 0) -> Future[Mapping[str, Any] | None]:
+        """The best point, once everything handed over so far was told; ``None`` where it does not say.
+
+        Fails with a `FieldError` if fewer than ``known`` observations of this launch arrived.
+        """
         future: Future[Mapping[str, Any] | None] = Future()
-        if not self._post(_Best(future)):
-            future.set_exception(RecommenderError(f"the advisor of {self.name} is closed"))
+        if not self._post(_Best(future, known)):
+            future.set_exception(self._is_closed())
         return future
 
     @property
@@ -216,6 +224,9 @@ class Advisor:
     def __repr__(self) -> str:
         return f"<Advisor of {self.name} in a {self.worker}, told {self.told} points>"
 
+    def _is_closed(self) -> RecommenderError:
+        return RecommenderError(f"the advisor of {self.name} is closed")
+
     def _post(self, item: _Item) -> bool:
         if self._thread is None:
             with self._starting:
@@ -256,8 +267,8 @@ class Advisor:
                 self._arrived = 0
             case _Start(future):
                 _settle(future, self._ensure_started)
-            case _Best(future):
-                _settle(future, lambda: self._ask("get_best_points", lambda: self._call("get_best_points", "best")))
+            case _Best(future, known):
+                _settle(future, lambda: self._best_point(known))
 
     def _note(self, observation: Observation) -> None:
         """Take an observation in, in order; it is told with whatever else waits."""
@@ -294,11 +305,7 @@ class Advisor:
     def _suggest(self, ticket: Ticket) -> Answer:
         launch = self._launch
         assert launch is not None, "a queue launches before it asks"
-        if self._arrived < ticket.known:
-            raise FieldError(
-                f"{ticket.known} points were measured, but only {self._arrived} observations arrived: every "
-                "measurement must make an event in the stream that is listened to (the primary one)"
-            )
+        self._check_arrivals(ticket.known)
         answer = self._ask("suggest", lambda: self._call("suggest", "suggest", ticket.count, self._pending(ticket)))
         if isinstance(answer, Finished):
             return answer
@@ -314,6 +321,17 @@ class Advisor:
             if suggestion.recommender_id is not None:
                 self._used.add(suggestion.recommender_id)
         return suggestions
+
+    def _best_point(self, known: int) -> Mapping[str, Any] | None:
+        self._check_arrivals(known)
+        return self._ask("get_best_points", lambda: self._call("get_best_points", "best"))
+
+    def _check_arrivals(self, known: int) -> None:
+        if self._arrived < known:
+            raise FieldError(
+                f"{known} points were measured, but only {self._arrived} observations arrived: every "
+                "measurement must make an event in the stream that is listened to (the primary one)"
+            )
 
     def _pending(self, ticket: Ticket) -> list[dict[str, Any]]:
         """What is on its way: of its own suggestions with ``_id``, and what others suggested."""
@@ -372,7 +390,10 @@ class Advisor:
     def _teach(self) -> None:
         while self._unreduced:
             observation, identity = self._unreduced[0]
-            self._append(observation.axes, self._reduced(observation), identity)
+            # What a reduction returns under the name of an axis is not its readback.
+            reserved = {*observation.axes, "_id"}
+            objectives = {name: value for name, value in self._reduced(observation).items() if name not in reserved}
+            self._append(observation.axes, objectives, identity)
             del self._unreduced[0]
         # One by one, so that an error in the second does not repeat the first.
         if self._taught < len(self._log):
@@ -407,7 +428,7 @@ class Advisor:
             return self._worker.call(method, *args)
         except WorkerDied:
             raise
-        except (Exception, SystemExit) as exc:  # SystemExit would end this thread without a word
+        except BaseException as exc:  # SystemExit, CancelledError, ... would end this thread, and nobody would answer
             raise RecommenderError(f"{self.name} raised {type(exc).__name__} in {what}: {exc}") from exc
         finally:
             self._busy = None

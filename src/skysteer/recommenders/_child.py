@@ -38,7 +38,7 @@ def main(socket: int, lifeline: int) -> None:
                 answer = True, None
             else:
                 answer = True, getattr(session, first)(*second)
-        except Exception as exc:
+        except BaseException as exc:  # a recommender that exits is one that raises, as in a thread
             answer = False, _portable(exc)
         try:
             connection.send_bytes(_dumps(answer))
@@ -59,7 +59,7 @@ def _dumps(answer: tuple[bool, Any]) -> bytes:
         return cloudpickle.dumps((False, RuntimeError(f"the recommender's answer cannot be sent: {exc}")))  # pyright: ignore[reportUnknownMemberType]
 
 
-def _portable(exc: Exception) -> Exception:
+def _portable(exc: BaseException) -> BaseException:
     """The exception itself where it survives the journey, with its traceback as a note."""
     trace = "".join(traceback.format_exception(exc))
     try:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from skysteer.errors import RecommenderError, SuggestionError
 from skysteer.handoff import Respondent, SuggestionQueue, Ticket
 from skysteer.model import Axis, Finished, Space, Suggestion
 
@@ -244,3 +245,43 @@ def test_a_queue_keeps_nothing_of_what_is_over(queue):
         queue.withdraw(withdrawn)
     assert queue._open == {}
     assert queue._answers == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((Suggestion("a", {"x": float("nan")}),), "a: x=nan is not a finite number"),
+        ((Suggestion("a", {"x": 7.0}),), r"a: x=7 is outside \[-5, 5\]"),
+        ((Suggestion("a", {}),), "a: x is missing"),
+        ((Suggestion("a", {"x": 1.0, "y": 1.0}),), "a: 'y' is not an axis"),
+        ((A, B), "2 suggestions for a question for 1"),
+        ((A.point,), "is no Suggestion"),
+        ((), "expected a tuple of one Suggestion or more"),
+        (None, "None is no answer"),
+        ([A], "is no answer: expected a tuple"),
+        (A, "is no answer: expected a tuple"),
+    ],
+)
+def test_a_bad_answer_is_refused_by_name_and_the_question_stays_open(queue, answer, words):
+    ticket = queue.ask()
+    with pytest.raises(SuggestionError, match=words):
+        queue.answer(ticket, answer)
+    assert queue.is_open(ticket)
+    assert queue.answer(ticket, (A,))
+
+
+def test_a_plan_that_waits_is_told_when_another_one_takes_its_queue(queue):
+    waiting, idle, woken = queue.ask(), queue.ask(), threading.Event()
+    queue.when_answered(waiting, woken.set)
+    queue.launch(SPACE, "next")
+    assert woken.wait(5)
+    assert "another plan has begun" in queue.peek(waiting).reason
+    assert queue.peek(idle) is None
+
+
+def test_a_plan_that_asks_is_told_when_another_one_has_taken_its_queue(queue):
+    mine = queue.epoch
+    queue.ask(epoch=mine)
+    queue.launch(SPACE, "next")
+    with pytest.raises(RecommenderError, match="another plan has begun"):
+        queue.ask(epoch=mine)

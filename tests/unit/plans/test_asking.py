@@ -190,11 +190,11 @@ def test_an_error_ends_the_scan_as_told_without_waiting(RE, way, status):
 
 
 def test_the_fallback_is_asked_for_one_point_each_time(RE, caplog):
-    desk, fallback = Desk((A,), Finished("broken", RecommenderError("broken")), (D,)), Desk((C, B))
-    asks = asking(desk, patience=fallback_patience(30.0), fallback=fallback)
+    broken = Finished("broken", RecommenderError("broken"))
+    desk, fallback = Desk((A,), broken, broken, (D,)), Desk((C,), (B,))
+    asks = asking(desk, batch=3, patience=fallback_patience(30.0), fallback=fallback)
     assert steps(RE, asks, points=4, timeout=5) == [A, C, B, D]
-    (question,) = fallback.tickets
-    assert (question.count, question.known) == (1, 1)
+    assert [(question.count, question.known) for question in fallback.tickets] == [(1, 1), (1, 2)]
     assert asks.fallen_back == 2
     assert "broken; the fallback is asked" in caplog.text
 

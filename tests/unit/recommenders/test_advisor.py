@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import threading
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from skysteer.errors import NoRecommendation, PointError, RecommenderError, SuggestionError
+from skysteer.errors import FieldError, NoRecommendation, PointError, RecommenderError, SuggestionError
 from skysteer.model import Axis, Finished, Observation, Space, Suggestion
 from skysteer.recommenders import Advisor
 from skysteer.testing import MAD_ANSWERS, Fixed, Mad, Raising, Recorder, Silent
@@ -196,10 +197,13 @@ def test_what_a_recommender_raises_is_named_and_chained(advise):
     assert ask(advisor)[0].point == {"x": 0.0}
 
 
-def test_a_recommender_that_exits_does_not_end_the_thread_in_silence(advise):
-    advisor = advise(Bare(SystemExit(2), [{"x": 1.0}]))
-    assert ask(advisor).reason == "Bare raised SystemExit in suggest: 2"
+@pytest.mark.parametrize("worker", ["thread", "process"])
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError])
+def test_a_recommender_that_exits_does_not_end_its_worker_in_silence(advise, worker, kind):
+    advisor = advise(Bare(kind(2), [{"x": 1.0}]), worker=worker)
+    assert answer(advisor, advisor.queue.ask(), 30).reason == f"Bare raised {kind.__name__} in suggest: 2"
     assert ask(advisor)[0].point == {"x": 1.0}
+    assert advisor.restarts == 0
 
 
 def test_its_space_and_abilities_are_known(advise):
@@ -224,6 +228,8 @@ def test_what_is_no_recommender_is_refused():
         Advisor(42)
     with pytest.raises(ValueError, match="worker must be 'thread' or 'process', found 'dask'"):
         Advisor(Bare(), worker="dask")
+    with pytest.raises(TypeError, match=r"Bare is a class of recommenders: make one, Bare\(...\)"):
+        Advisor(Bare)
 
 
 # -- what it is told
@@ -533,6 +539,16 @@ def test_a_reduction_computes_the_objectives_in_the_worker(advise):
     assert threads == [recorder.calls[0].thread]
 
 
+def test_a_reduction_cannot_replace_a_readback_or_an_identity(advise):
+    recorder = Recorder(Fixed(POINTS))
+    advisor = advise(recorder, reduce=lambda data: {"x": 99.0, "_id": "mine", "det": 1.0}, objectives=["det"])
+    advisor.tell(with_data(1, {}))
+    (suggestion,) = ask(advisor)
+    advisor.tell(with_data(2, {}, suggestion.id))
+    caught_up(advisor)
+    assert [(point["x"], point.get("_id")) for point in recorder.points] == [(1.0, None), (1.0, "fixed-0")]
+
+
 @pytest.mark.parametrize(
     ("reduce", "kind", "words"),
     [
@@ -573,6 +589,14 @@ def test_the_best_point_knows_all_that_was_handed_over(advise):
     for number in range(1, 100):
         advisor.tell(observation(number, float(number)))
     assert advisor.best().result(5) == {"x": 99.0, "det": 990.0}
+
+
+def test_the_best_point_of_more_than_arrived_is_an_error(advise):
+    advisor = advise(Fixed(POINTS))
+    advisor.tell(observation(1))
+    assert advisor.best(known=1).result(5) is None
+    with pytest.raises(FieldError, match="2 points were measured, but only 1 observations arrived"):
+        advisor.best(known=2).result(5)
 
 
 def test_an_error_of_the_best_point_is_in_the_future(advise):
@@ -620,6 +644,7 @@ def test_a_closed_advisor_says_so(advise):
     for future in (advisor.start(), advisor.best()):
         with pytest.raises(RecommenderError, match="the advisor of Bare is closed"):
             future.result(5)
+    assert ask(advisor).reason == "the advisor of Bare is closed"
 
 
 def test_a_thread_that_is_stuck_is_reported_by_name_and_does_not_hold_the_caller_up(advise, hanging, caplog):
