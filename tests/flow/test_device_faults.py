@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import bluesky.plan_stubs as bps
 import bluesky.plans as bp
 import pytest
 
 from skysteer import Axis, Choice, Patience, Space, adaptive_runs, adaptive_scan
-from skysteer.errors import PreflightError, SkysteerError, TooManyFailures
+from skysteer.errors import FieldError, PreflightError, TooManyFailures
 from skysteer.recommenders import Sequence, Sobol
 from skysteer.testing import Recorder
 
@@ -134,7 +136,76 @@ def test_an_error_of_a_subscriber_is_no_failed_point(RE, beam, seen, flow):
         RE(scan(flow, beam, along_x())).result(30)
 
 
-def test_measurements_without_an_event_are_an_error_and_not_repeated_for_ever(RE, beam, flow):
+def without_care(devices):
+    """A user's own plan that leaves its event, and its run, open when a device fails."""
+    yield from bps.create("primary")
+    for device in devices:
+        if device.name == "det":
+            yield from bps.trigger(device, wait=True)
+        yield from bps.read(device)
+    yield from bps.save()
+
+
+def run_without_care(devices):
+    yield from bps.open_run()
+    yield from without_care(devices)
+    yield from bps.close_run()
+
+
+def with_users_plan(flow, beam, recommender, stub, **options):
+    """A scan whose points are measured by the user's own plan."""
+    if flow is adaptive_scan:
+        return scan(flow, beam, recommender, take_reading=stub, **options)
+    return scan(flow, beam, recommender, measure=stub, **options)
+
+
+@pytest.mark.parametrize("end", [[1], [2], [1, 3]])
+def test_a_users_plan_that_leaves_things_open_when_a_device_fails_is_tidied_up_after(RE, beam, seen, flow, end):
+    beam.det.fail_at = set(end)
+    stub = without_care if flow is adaptive_scan else run_without_care
+    result = RE(with_users_plan(flow, beam, along_x(), stub, max_points=3)).result(30).plan_result
+    assert (result.measured, result.failed) == (3, len(end))
+    assert seen.column("x") == [x for number, x in enumerate(POSITIONS, 1) if number not in end][:3]
+    if flow is adaptive_runs:
+        failed = [reason for status, reason in seen.stops if status == "fail"]
+        assert len(failed) == len(end)
+        assert all("failed, as fail_at" in reason for reason in failed)
+
+
+def test_a_users_plan_that_hides_a_failed_run_makes_no_point_of_it(RE, beam, seen):
+    def hiding(devices):
+        with suppress(Exception):
+            yield from bp.count(devices)
+
+    beam.det.fail_at = {2}
+    recorder = Recorder(along_x())
+    result = RE(scan(adaptive_runs, beam, recorder, max_points=3, measure=hiding)).result(30).plan_result
+    assert (result.measured, result.failed) == (3, 1)
+    assert [point["x"] for point in told(recorder)] == [0.0, -2.0, 3.0]
+
+
+@pytest.mark.parametrize("max_points", [1, 3])
+@pytest.mark.parametrize("times", [0, 2])
+def test_a_users_plan_that_makes_none_or_two_of_a_point_is_an_error(RE, beam, seen, flow, times, max_points):
+    """Else there would be more or fewer points in the documents than were measured."""
+    once = bps.trigger_and_read if flow is adaptive_scan else bp.count
+
+    def several(devices):
+        yield from bps.null()
+        for _ in range(times):
+            yield from once(devices)
+
+    what = "take_reading made {} events of" if flow is adaptive_scan else "measure made {} runs that"
+    with pytest.raises(FieldError, match=what.format(times)) as caught:
+        RE(with_users_plan(flow, beam, along_x(), several, max_points=max_points)).result(30)
+    assert caught.value.result.measured == 0
+    if flow is adaptive_scan:
+        assert seen.stops[-1][0] == "fail"
+
+
+@pytest.mark.parametrize("initial", [0, 2])
+@pytest.mark.parametrize("max_points", [2, 3])
+def test_measurements_without_an_event_are_an_error_and_not_repeated_for_ever(RE, beam, flow, max_points, initial):
     """The recommender would be asked again and again without having learnt anything."""
 
     def elsewhere(devices):
@@ -145,8 +216,10 @@ def test_measurements_without_an_event_are_an_error_and_not_repeated_for_ever(RE
         if flow is adaptive_scan
         else {"measure": lambda devices: bp.count([], per_shot=lambda _: elsewhere(devices))}
     )
-    with pytest.raises(SkysteerError, match="1 points were measured, but only 0 observations arrived"):
-        RE(scan(flow, beam, along_x(), **options)).result(30)
+    words = "0 events of the primary stream" if flow is adaptive_scan else "measured, but only 0 observations arrived"
+    with pytest.raises(FieldError, match=words) as caught:
+        RE(scan(flow, beam, along_x(), max_points, initial=[{"x": 1.0}] * initial, **options)).result(30)
+    assert caught.value.result.exit_status == "fail"
 
 
 # ------------------------------------------------------------ before anything moves
@@ -204,6 +277,13 @@ def test_a_choice_is_an_axis_too(RE, beam, seen, flow):
         ({"finally_move": "home"}, "finally_move must be"),
         ({"initial": [{"x": 0}] * 9}, "9 initial points do not fit into max_points=5"),
         ({"initial": [3.0]}, "initial point 0 is a float"),
+        ({"initial": None}, "initial must be a sequence of points, found None"),
+        ({"initial": {"x": 1.0}}, "initial must be a sequence of points, found {'x': 1.0}"),
+        ({"initial": iter([{"x": 1.0}])}, "initial must be a sequence of points, found <"),
+        ({"patience": 5.0}, "patience must be a Patience, found 5.0"),
+        ({"md": {"skysteer": "v1"}}, "md['skysteer'] is where skysteer writes: expected a mapping, found 'v1'"),
+        ({"objectives": ["x"], "reduce": dict}, "objective 'x' is called as an axis is"),
+        ({"objectives": ["_id"], "reduce": dict}, "objective '_id' is called as the identity"),
         ({"max_points": 2.5}, "max_points must be a whole number"),
         ({"lookahead": -1}, "lookahead must be a whole number of at least 0"),
     ],
@@ -229,6 +309,27 @@ def test_devices_that_cannot_are_refused(RE, beam, flow):
     problems = refused(RE, flow(["det"], [beam.det], along_x(), objectives=["det"], max_points=1))
     assert any("cannot be moved" in p for p in problems)
     assert any("'det' cannot be read" in p for p in problems)
+
+
+def test_a_single_device_is_refused_with_the_way_out(RE, beam, flow):
+    options = {"objectives": ["det"], "max_points": 1}
+    (problem,) = refused(RE, flow(beam.det, [beam.x], along_x(), **options))
+    assert "detectors must be a sequence of devices" in problem
+    assert "give [det]" in problem
+    (problem,) = refused(RE, flow([beam.det], beam.x, along_x(), **options))
+    assert "motors must be a sequence of devices" in problem
+
+
+def test_devices_may_come_from_a_generator(RE, beam, seen, flow):
+    detectors, motors = (each for each in [beam.det]), (each for each in [beam.x])
+    assert RE(flow(detectors, motors, along_x(), objectives=["det"], max_points=2)).result(30).plan_result.measured == 2
+
+
+def test_a_fallback_that_is_the_recommender_itself_is_refused(RE, beam, flow):
+    same = along_x()
+    patience = Patience(1.0, "fallback", same)
+    (problem,) = refused(RE, scan(flow, beam, same, patience=patience))
+    assert "the fallback is the recommender itself" in problem
 
 
 def test_a_fallback_of_another_space_is_refused(RE, beam, flow):

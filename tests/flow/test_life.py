@@ -250,6 +250,33 @@ def test_the_motors_end_at_the_best_point(RE, beam, seen, flow):
     assert result.best["det"] in seen.column("det")
 
 
+@pytest.mark.parametrize(
+    ("best", "where"),
+    [
+        ({"x": 5.01}, 5.0),  # a readback at the limit
+        ({"x": 77.0}, 1.0),
+        ({"x": float("nan")}, 1.0),
+        ({"x": "left"}, 1.0),
+        ({}, 1.0),
+    ],
+)
+def test_a_best_point_that_is_no_place_to_go_leaves_the_motors_where_they_are(RE, beam, flow, best, where, caplog):
+    class Wrong:
+        def ingest(self, points): ...
+
+        def suggest(self, num_points=None):
+            return [{"x": 1.0}]
+
+        def get_best_points(self):
+            return [(0, best, {"det": 1.0})]
+
+    plan = flow([beam.det], [beam.x], Wrong(), objectives=["det"], max_points=2, finally_move="best")
+    result = RE(plan).result(30).plan_result
+    assert (result.exit_status, result.measured) == ("success", 2)
+    assert beam.x.position == where
+    assert ("the motors stay where they are" in caplog.text) == (where == 1.0)
+
+
 def test_an_advisor_keeps_what_it_learnt_for_the_next_scan(RE, beam, seen, flow):
     recorder = Recorder(along_x())
     with Advisor(recorder) as advisor:

@@ -10,7 +10,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from event_model import unpack_event_page  # pyright: ignore[reportUnknownVariableType]
@@ -57,7 +57,7 @@ class _Adapter(ABC):
         """Take one document, in the order in which the engine emits them."""
         match name:
             case "start":
-                if self._launch is None or doc.get(METADATA_KEY, {}).get("launch") == self._launch:
+                if self._launch is None or _ours(doc).get("launch") == self._launch:
                     self._runs[doc["uid"]] = _Run(doc)
             case "descriptor":
                 self._descriptor(doc)
@@ -178,7 +178,13 @@ class PerRun(_Adapter):
             )  # fmt: skip
             return
         arrays = {stream: _columns(list(events.values())) for stream, events in run.events.items()}
-        self._observe(run, run.last, arrays, run.start.get(METADATA_KEY, {}).get("suggestion", {}).get("id"))
+        self._observe(run, run.last, arrays, _ours(run.start).get("suggestion", {}).get("id"))
+
+
+def _ours(start: Document) -> Document:
+    """What skysteer wrote into a start document; in a run that is not ours, others may use the key."""
+    ours = start.get(METADATA_KEY)
+    return cast("Document", ours) if isinstance(ours, Mapping) else {}
 
 
 def _columns(events: Sequence[Document]) -> dict[str, NDArray[Any]]:

@@ -132,10 +132,11 @@ def runs_from_queue(
     axes = _axes(motors, space)
     devices = [*detectors, *motors]
     tally = Tally()
+    about_all = _metadata(md, launch=uid)
 
     def measure_run(suggestion: Suggestion, attempt: Attempt) -> Plan[None]:
         about = {"id": suggestion.id, "origin": suggestion.origin, "point": dict(suggestion.point)}
-        watcher = _OwnRun(attempt, _metadata(md, launch=uid, suggestion=about), tally.uids.append)
+        watcher = _OwnRun(attempt, _metadata(about_all, suggestion=about), tally.uids.append)
         yield from move(axes, suggestion.point, attempt.after)
         yield from forward((measure or one_run)(devices), watcher)
         yield Msg("checkpoint")
@@ -224,4 +225,7 @@ def _hinted(motor: Any) -> list[str]:
 
 def _metadata(md: Mapping[str, Any] | None, **ours: Any) -> dict[str, Any]:
     given = dict(md or {})
-    return {**given, METADATA_KEY: {**given.get(METADATA_KEY, {}), **ours}}
+    beside = given.get(METADATA_KEY, {})
+    if not isinstance(beside, Mapping):
+        raise PreflightError([f"md[{METADATA_KEY!r}] is where skysteer writes: expected a mapping, found {beside!r}"])
+    return {**given, METADATA_KEY: {**beside, **ours}}

@@ -44,6 +44,8 @@ class Options:
         ]
         if self.on_failure not in get_args(OnFailure):
             found.append(f"on_failure must be 'skip', 'retry' or 'stop', found {self.on_failure!r}")
+        if not isinstance(self.initial, Sequence) or isinstance(self.initial, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            found.append(f"initial must be a sequence of points, found {self.initial!r}")
         if not found and len(self.initial) > self.max_points:
             found.append(f"{len(self.initial)} initial points do not fit into max_points={self.max_points}")
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import statistics
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from bluesky.utils import (
     RunEngineControlException,
 )
 
-from skysteer.errors import SkysteerError, TooManyFailures
+from skysteer.errors import FieldError, SkysteerError, TooManyFailures
 from skysteer.model import AdaptiveResult, ExitStatus, Suggestion
 
 from ._asking import Asking, End
@@ -50,6 +51,14 @@ class Attempt:
     """Whether a document is being handed to the subscribers."""
     beyond_devices: bool = False
     """Whether what was raised was raised by a subscriber: no device's fault."""
+    records: int = 0
+    """How many events of the primary stream, or successful runs, it made: one is right."""
+    closed_as: str = "success"
+    """How the newest run that a plan made for it was closed."""
+    event: Message | None = None
+    """The ``"create"`` of an event that is still open."""
+    runs: list[Message] = field(default_factory=list[Message])
+    """The ``"open_run"`` of each run that is still open."""
 
     def before(self, message: Message, *, cleaning: bool = False) -> Generator[Msg, Any, Message]:
         """Look at a message of the point before it goes."""
@@ -60,8 +69,23 @@ class Attempt:
     def sending(self, message: Message) -> None:
         """As `before`, for a plan that sends its messages itself."""
         self.emitting = message.command in ("open_run", "save", "close_run")
-        if message.command == self.recorded_by and message.kwargs.get("exit_status", "success") in (None, "success"):
-            self.recorded = True
+        match message.command:
+            case "create":
+                self.event = message
+            case "save" | "drop":
+                if message.command == self.recorded_by:
+                    self.recorded = True
+                    # What is saved without a create here is the plan's own event.
+                    self.records += self.event is None or self.event.kwargs.get("name", "primary") == "primary"
+                self.event = None
+            case "close_run":
+                self.runs = [opened for opened in self.runs if opened.run != message.run]
+                self.closed_as = message.kwargs.get("exit_status") or "success"
+                if message.command == self.recorded_by and self.closed_as == "success":
+                    self.recorded = True
+                    self.records += 1
+            case _:
+                pass
 
     def after(self, message: Message, answer: Any) -> None:
         """Look at a message of the point and its answer, None where a pause took it."""
@@ -72,10 +96,30 @@ class Attempt:
             self.moved.append((message.obj, answer))
         elif message.command == "trigger":
             self.triggered.append(answer)
+        elif message.command == "open_run":
+            self.runs.append(message)
 
     def thrown(self) -> None:
         """The newest message was answered with an exception."""
         self.beyond_devices = self.emitting
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with a measurement that came to its end, or None."""
+        if self.records == 1:
+            return None
+        if self.recorded_by == "save":
+            return f"take_reading made {self.records} events of the primary stream; expected one a point"
+        return f"measure made {self.records} runs that ended with success; expected one a point"
+
+    def tidy(self, error: Exception) -> Plan[None]:
+        """Close what a plan that failed left open: the next point would run into it."""
+        if self.event is not None:
+            with suppress(IllegalMessageSequence):  # none is open if a pause closed it
+                yield Msg("drop", run=self.event.run)
+        for opened in reversed(self.runs):
+            reason = f"{type(error).__name__}: {error}"
+            yield Msg("close_run", None, exit_status="fail", reason=reason, run=opened.run)
 
 
 @dataclass(slots=True)
@@ -141,6 +185,10 @@ def _try(
         before, attempt = interruptions.count, Attempt(recorded_by)
         try:
             yield from measure(step, attempt)
+            if attempt.records == 0 and attempt.closed_as != "success":  # by a plan that swallows the error
+                raise RuntimeError(f"its run was closed as {attempt.closed_as!r}")
+            if attempt.problem is not None:
+                raise FieldError(f"point {dict(step.point)}: {attempt.problem}")
             return None
         except (RunEngineControlException, FailedPause):
             yield from stop_moving(attempt.moved)
@@ -154,6 +202,7 @@ def _try(
                 raise
             error = exc
         yield from settle([status for _, status in attempt.moved] + attempt.triggered)
+        yield from attempt.tidy(error)
         if attempt.recorded:
             log.warning("after point %s was measured: %s%s", dict(step.point), error, _cause(error))
             yield Msg("checkpoint")

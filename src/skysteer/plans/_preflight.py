@@ -70,6 +70,8 @@ def preflight(
     problems += [f"{d!r} cannot be read" for d in [*motors, *detectors] if not isinstance(d, Readable)]
     names = [device.name for device in [*detectors, *motors] if hasattr(device, "name")]
     problems += [f"two devices are called {name!r}" for name in sorted(set(names)) if names.count(name) > 1]
+    if SuggestionTag.name in names:
+        problems.append(f"a device is called {SuggestionTag.name!r}, as what skysteer itself adds to an event is")
     if not motors:
         problems.append("no motors were given")
     wrong = [*found, *options.problems]
@@ -98,6 +100,10 @@ def preflight(
     if not reduced:
         found_keys, missing = _objective_keys(objectives, detectors, measuring)
         problems += missing
+    problems += _clashes([*motors, *detectors], [*moving, *measuring])
+    problems += [f"objective {name!r} is called as an axis is" for name in objectives if name in cleared]
+    if "_id" in objectives:
+        problems.append("objective '_id' is called as the identity of a point is")
     there = {key for keys in [*moving, *measuring] for key in keys or {}}
     taken = sorted(there & set(SuggestionTag.keys(cleared)))
     problems += [f"data key {key!r} of a device is one that skysteer writes itself" for key in taken]
@@ -173,6 +179,18 @@ def _axis_problems(space: Space, reach: Space, refused: Mapping[str, str]) -> li
     return problems
 
 
+def _clashes(devices: Sequence[Any], described: Sequence[DataKeys | None]) -> list[str]:
+    """An event can have a data key from one device only."""
+    owner: dict[str, str] = {}
+    problems: list[str] = []
+    for device, keys in zip(devices, described, strict=True):
+        for key in keys or {}:
+            if key in owner:
+                problems.append(f"data key {key!r} is both of {owner[key]!r} and of {device.name!r}")
+            owner.setdefault(key, device.name)
+    return problems
+
+
 def _objective_keys(
     objectives: Sequence[str], detectors: Sequence[Any], described: Sequence[DataKeys | None]
 ) -> tuple[dict[str, str], list[str]]:
@@ -207,8 +225,11 @@ def _objective_keys(
     return keys, problems
 
 
-def _point_problems(initial: Sequence[Any], space: Space) -> list[str]:
+def _point_problems(initial: Any, space: Space) -> list[str]:
     problems: list[str] = []
+    if not isinstance(initial, Sequence):  # the options say so
+        return problems
+    initial = cast("Sequence[Any]", initial)
     for number, point in enumerate(initial):
         if not isinstance(point, Mapping):
             problems.append(

@@ -79,7 +79,8 @@ def test_a_replayed_event_is_heard_with_the_same_identity(heard, fields):
 
 def test_only_runs_of_its_launch_are_heard(heard, fields):
     adapter = PerEvent(fields, heard, launch="mine")
-    for start in ({}, {"skysteer": {}}, {"skysteer": {"launch": "other"}}, {"skysteer": {"launch": "mine"}}):
+    others = ({}, {"skysteer": {}}, {"skysteer": "v1"}, {"skysteer": {"launch": "other"}})
+    for start in (*others, {"skysteer": {"launch": "mine"}}):
         run = RunBuilder({"primary": KEYS}, start, to=adapter)
         run.event(x=1.0, det=2.0)
         run.event_page(x=[2.0], det=[2.0])

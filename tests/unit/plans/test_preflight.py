@@ -254,3 +254,16 @@ def test_good_options_have_no_problem():
     assert Options(1).problems == []
     assert Options(7).most_failures == 7
     assert Options(7, max_failures=2).most_failures == 2
+
+
+def test_one_data_key_of_two_devices_is_a_problem(RE, beam):
+    twin = SynSignal(name="twin", func=lambda: 1.0)
+    first = SynGauss("first", SynAxis(name="m"), "m", center=0, Imax=1)
+    first.val.name = "twin"
+    (problem,) = problems(RE, [first, twin], [beam.x], objectives=["twin"])
+    assert problem == "data key 'twin' is both of 'first' and of 'twin'"
+
+
+def test_a_device_called_as_our_own_one_is_a_problem(RE, beam):
+    (problem,) = problems(RE, [SynSignal(name="suggestion", func=lambda: 1.0)], [beam.x], objectives=["suggestion"])
+    assert problem.startswith("a device is called 'suggestion'")
