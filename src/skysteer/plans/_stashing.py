@@ -13,6 +13,7 @@ from bluesky.utils import IllegalMessageSequence, Msg
 from skysteer.protocols import HasCache
 
 from ._bluesky import all_safe_rewind, rewindable_wrapper
+from ._tag import Interruptions
 from ._waiting import Plan
 
 Reading = Mapping[str, Any]
@@ -99,16 +100,22 @@ def read_and_stash(
     plan = _read_each(objs, stream)
     if not all_safe_rewind(objs):
         plan = cast(Plan[list[Reading | None]], rewindable_wrapper(plan, False))
+    interruptions = Interruptions()
+    yield Msg("null", interruptions)  # the engine tells every object it has seen of a pause
     readings = yield from plan
     # What a pause interrupts from here on must not read again: the event and
     # what is kept would differ.
     yield Msg("checkpoint")
+    if interruptions.count:
+        # What was read before a pause is not in the event: a replay has
+        # triggered the devices once more.
+        readings = [None] * len(readings)
     if wait and group is None:
         group = _new_group()
     together: dict[str, Any] = {}
     for device, cache, found in zip(objs, cache_objs, readings, strict=True):
         reading = found
-        while reading is None:  # a pause took the answer
+        while reading is None:  # again, if a pause takes the answer
             reading = yield Msg("read", device)
         together.update(reading)
         yield from stash(cache, reading, group=group)
