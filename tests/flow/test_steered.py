@@ -18,7 +18,7 @@ from skysteer.model import Verdict
 from skysteer.plans import steered
 from skysteer.testing import SimulatedBeamline
 
-from .conftest import along_x
+from .conftest import Seen, along_x
 
 
 @pytest.fixture
@@ -55,7 +55,8 @@ def at_event(RE, number, action):
     RE.subscribe(callback)
 
 
-def test_a_plan_that_nobody_ends_runs_as_without(RE, beam, seen, steering):
+def test_a_plan_that_nobody_ends_runs_as_without(RE, beam, seen, steering, caplog):
+    beam.x.velocity = 50.0
     plain = RE(bp.list_scan([beam.det], beam.x, [0.0, 1.0, 2.0])).result(10)
     commands = []
     RE.msg_hook = lambda message: commands.append(message.command)
@@ -65,6 +66,8 @@ def test_a_plan_that_nobody_ends_runs_as_without(RE, beam, seen, steering):
     assert result.plan_result in result.run_start_uids
     assert result.exit_status == plain.exit_status == "success"
     assert not steering.running
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+    assert RE.loop.get_exception_handler() is None
 
 
 def test_enough_ends_at_the_next_event_boundary_with_success(RE, beam, seen, steering):
@@ -484,3 +487,42 @@ def test_abort_at_any_message_closes_the_run_with_the_reason(RE, beam, seen, ste
     RE.msg_hook = None
     RE(bp.count([beam.det])).result(10)
     assert seen.stops[-1] == ("success", "")
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("velocity", [None, 40.0])
+def test_a_pause_at_any_message_changes_nothing(RE, documents, velocity):
+    from .test_interruptions import At, finish, soon
+
+    beam = SimulatedBeamline(RE, velocity=velocity)
+    where = [0.0, 0.4, -0.3]
+    for number in range(1, 80):
+        documents.clear()
+        hook = At(RE, number, soon(RE._request_pause_coro))
+        finish(RE, RE(steered(bp.list_scan([beam.det], beam.x, where), Steering())))
+        seen = Seen(documents)
+        assert seen.column("x") == pytest.approx(where), f"paused at message {number} ({hook.command})"
+        assert seen.stops == [("success", "")]
+        if hook.command is None:
+            assert number > 25
+            return
+    raise AssertionError("the scan has more messages than expected")
+
+
+@pytest.mark.parametrize("number", range(4, 40, 3))
+def test_abort_after_a_pause_at_any_message_leaves_nothing_moving(RE, seen, steering, number):
+    from .test_interruptions import At, soon
+
+    beam = SimulatedBeamline(RE, velocity=5.0, dead_time=0.01)
+    At(RE, number, soon(RE._request_pause_coro))
+    future = RE(steered(bp.list_scan([beam.det], beam.x, [1.0, -1.0, 2.0]), steering))
+    with pytest.raises(RunEngineInterrupted):
+        future.result(10)
+    future = RE.resume()
+    threading.Timer(0.01, ask, (steering, Verdict.ABORT, "junk")).start()
+    future.result(10)
+    assert set(seen.stops) <= {("abort", "test: junk"), ("success", "")}
+    assert not beam.det.busy
+    where = beam.x.position
+    RE(bps.sleep(0.03)).result(5)
+    assert beam.x.position == where

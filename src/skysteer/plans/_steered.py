@@ -36,6 +36,8 @@ WINDOW = 1.0
 THROWS = 20
 """How often a plan that swallows the end is told again before it is closed."""
 
+_WATCHING = "cancel_status_task_if_error"
+"""Name of Bluesky's callback of a watched wait, as asyncio reports it."""
 _BEGINNING = ("trigger", "create", "open_run", "kickoff", "stage", "monitor", "prepare")
 """Messages by which a plan that was ended would begin to measure anew."""
 
@@ -84,6 +86,7 @@ def steered(plan: Plan[T], steering: Steering, *, watch: Sequence[Callable[[str,
     launch = steering.launch()
     latch = AbortLatch(steering.abort.latch)
     tokens: list[Any] = []
+    unmute = _mute_cancelled_watches()
     try:
         for callback in watch:
             token = yield Msg("subscribe", None, callback, "all")
@@ -94,14 +97,15 @@ def steered(plan: Plan[T], steering: Steering, *, watch: Sequence[Callable[[str,
         value = yield from helm.run()
     except GeneratorExit:
         latch.close()
-        steering.end(launch)
         raise
     except BaseException:
         yield from _over(latch, tokens)
-        steering.end(launch)
         raise
-    yield from _over(latch, tokens)
-    steering.end(launch)
+    else:
+        yield from _over(latch, tokens)
+    finally:
+        steering.end(launch)
+        unmute()
     return value
 
 
@@ -115,6 +119,27 @@ def _over(latch: AbortLatch, tokens: Sequence[Any]) -> Plan[None]:
             yield from tolerant(Msg("null"))
     for token in tokens:
         yield Msg("unsubscribe", None, token)
+
+
+def _mute_cancelled_watches() -> Callable[[], None]:
+    """Keep asyncio from logging an error at the end of every watched wait.
+
+    Bluesky 1.15 cancels the task that watches, whose callback then asks the
+    cancelled task for its exception, which raises. Returns what takes it back.
+    """
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    def handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if isinstance(context.get("exception"), asyncio.CancelledError) and _WATCHING in context.get("message", ""):
+            return
+        if before is None:
+            loop.default_exception_handler(context)
+        else:
+            before(loop, context)
+
+    loop.set_exception_handler(handler)
+    return lambda: loop.set_exception_handler(before)
 
 
 @dataclass(slots=True)
@@ -189,6 +214,8 @@ class _Helm:
                     elif self.ending is not None and isinstance(exc, FailedStatus):
                         self._note(message, None)
                         answer = None  # of what we stopped: it is not the plan's to hear
+                    elif self.leaving and message.command == "drop" and isinstance(exc, IllegalMessageSequence):
+                        answer = None  # a pause had dropped it already
                     else:
                         self.leaving = self.leaving or isinstance(exc, RequestAbort | RequestStop)
                         message = self.plan.throw(exc)
@@ -213,6 +240,11 @@ class _Helm:
                 return None
             case "wait_for":
                 return (yield from self._raced(message))
+            case "close_run" if not self.reading:
+                # Bluesky's plans have none here: a pause at the end of the run
+                # would replay the last reading into a run that is closed.
+                yield Msg("checkpoint")
+                return (yield message)
             case _:
                 return (yield message)
 
