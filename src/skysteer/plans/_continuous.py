@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, TypeVar, overload
 
 Function = TypeVar("Function", bound=Callable[..., Generator[Any, Any, Any]])
@@ -61,7 +61,7 @@ def _check(plan: Any) -> None:
     if inspect.isgeneratorfunction(inspect.unwrap(plan) if callable(plan) else plan):
         return
     name = getattr(plan, "__qualname__", None) or repr(plan)
-    if inspect.isgenerator(plan):
+    if isinstance(plan, Iterable):
         hint = "this is the plan already, mark the function that makes it"
     elif callable(plan):
         hint = "it must yield its messages itself, by `yield` or `yield from`"

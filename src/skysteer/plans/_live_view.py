@@ -15,6 +15,7 @@ from ._asking import End
 from ._bluesky import stage_wrapper, trigger_and_read
 from ._continuous import continuous
 from ._inflight import Actions, InFlight, OnActionError
+from ._keeping import keeping_events
 from ._runs import run_with_reason
 from ._steered import steered
 from ._waiting import Plan, wait_until
@@ -79,13 +80,16 @@ def live_view(
     }
 
     def view() -> Plan[End]:
+        while True:
+            yield from in_flight.run()
+            yield from trigger_and_read(detectors, stream_name)
+            # A pause while waiting must not read again what was read.
+            yield Msg("checkpoint")
+            yield from wait_until(lambda: in_flight.waiting, in_flight.when_changed, time.monotonic() + period)
+
+    def view_and_switch_off() -> Plan[End]:
         try:
-            while True:
-                yield from in_flight.run()
-                yield from trigger_and_read(detectors, stream_name)
-                # A pause while waiting must not read again what was read.
-                yield Msg("checkpoint")
-                yield from wait_until(lambda: in_flight.waiting, in_flight.when_changed, time.monotonic() + period)
+            return (yield from keeping_events(view()))
         except GeneratorExit:
             raise
         except BaseException:
@@ -93,5 +97,7 @@ def live_view(
             raise
 
     with in_flight:
-        yield from steered(stage_wrapper(run_with_reason(view(), start, opened.append), detectors), steering)
+        yield from steered(
+            stage_wrapper(run_with_reason(view_and_switch_off(), start, opened.append), detectors), steering
+        )
     return opened[0] if opened else None

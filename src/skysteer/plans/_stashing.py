@@ -13,8 +13,9 @@ from bluesky.utils import IllegalMessageSequence, Msg
 from skysteer.protocols import HasCache
 
 from ._bluesky import all_safe_rewind, rewindable_wrapper
+from ._moving import resolved
 from ._tag import Interruptions
-from ._waiting import Plan
+from ._waiting import Plan, run_coroutine
 
 Reading = Mapping[str, Any]
 """Data key to value and timestamp, as ``read`` returns it."""
@@ -114,9 +115,7 @@ def read_and_stash(
         group = _new_group()
     together: dict[str, Any] = {}
     for device, cache, found in zip(objs, cache_objs, readings, strict=True):
-        reading = found
-        while reading is None:  # again, if a pause takes the answer
-            reading = yield Msg("read", device)
+        reading = (yield from _read_again(device)) if found is None else found
         together.update(reading)
         yield from stash(cache, reading, group=group)
     if wait:
@@ -143,6 +142,13 @@ def _read_each(objs: Sequence[Any], stream: str) -> Plan[list[Reading | None]]:
         raise
     yield Msg("save")
     return readings
+
+
+def _read_again(device: Any) -> Plan[Reading]:
+    async def read() -> Reading:
+        return await resolved(device.read())
+
+    return (yield from run_coroutine(read))
 
 
 def _with_status(

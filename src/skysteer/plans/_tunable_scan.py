@@ -15,13 +15,14 @@ from skysteer.handoff import Steering
 
 from ._asking import End
 from ._bluesky import stage_wrapper, trigger_and_read
-from ._moving import move
+from ._keeping import keeping_events
+from ._moving import move, resolved
 from ._points import DISTURBED, Attempt
 from ._runs import run_with_reason
 from ._settling import settle
 from ._steered import steered
 from ._tag import Interruptions
-from ._waiting import Plan
+from ._waiting import Plan, run_coroutine
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ def _scan(
         "hints": {"dimensions": [(list(getattr(motor, "hints", {}).get("fields", [])) or [motor.name], stream_name)]},
         **md,
     }
-    yield from stage_wrapper(run_with_reason(points(), about, opened.append), [*detectors, motor])
+    yield from stage_wrapper(run_with_reason(keeping_events(points()), about, opened.append), [*detectors, motor])
 
 
 class _Steps:
@@ -144,9 +145,13 @@ class _Steps:
         """What the step is to be."""
         if not hasattr(self._source, "read"):
             return self._source
-        reading: dict[str, Any] | None = None
-        while reading is None:  # a pause takes the answer
-            reading = yield Msg("read", self._source)
+
+        # Not a "read" message: with Python 3.11 a pause that comes while a
+        # signal of ophyd-async is read, and not cached, would be lost.
+        async def read() -> dict[str, Any]:
+            return await resolved(self._source.read())
+
+        reading = yield from run_coroutine(read)
         return next(iter(reading.values()))["value"]
 
     def begin(self, wanted: Any) -> None:
@@ -156,9 +161,7 @@ class _Steps:
             for name, value in (("start", self.start), ("stop", self.stop))
             if not _finite(value)
         ]
-        if self.limits is not None and not (
-            len(self.limits) == 2 and all(map(_finite, self.limits)) and 0 < self.limits[0] <= self.limits[1]
-        ):
+        if self.limits is not None and not _are_sizes(self.limits):
             problems.append(f"limits must be the smallest and the largest size of a step, found {self.limits!r}")
         if not problems:
             problem = self._problem(wanted, self.start)
@@ -216,6 +219,14 @@ class _Steps:
         news = repr(wanted) != self._warned
         self._warned = repr(wanted)
         return news
+
+
+def _are_sizes(limits: Any) -> bool:
+    try:
+        low, high = limits
+    except (TypeError, ValueError):
+        return False
+    return _finite(low) and _finite(high) and 0 < low <= high
 
 
 def _finite(value: Any) -> bool:

@@ -108,14 +108,14 @@ class At:
     """Pauses when the engine comes to message number ``at``."""
 
     def __init__(self, RE, at):
-        self.RE, self.at, self.number, self.command = RE, at, 0, None
+        self.RE, self.at, self.number, self.command, self.task = RE, at, 0, None, None
         RE.msg_hook = self
 
     def __call__(self, message):
         self.number += 1
         if self.number == self.at:
             self.command = message.command
-            asyncio.ensure_future(self.RE._request_pause_coro())
+            self.task = asyncio.ensure_future(self.RE._request_pause_coro())
 
 
 def finish(RE, future):
