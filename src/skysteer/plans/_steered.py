@@ -276,8 +276,10 @@ class _Helm:
                 while not waiting.done() and not self._wants_end():
                     changed.clear()
                     change = asyncio.ensure_future(changed.wait())
-                    await asyncio.wait([waiting, change], return_when=asyncio.FIRST_COMPLETED)
-                    change.cancel()
+                    try:
+                        await asyncio.wait([waiting, change], return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        change.cancel()
                 if not waiting.done():
                     return None
                 if waiting.result()[1]:
