@@ -110,6 +110,11 @@ def test_signal_to_noise_of_a_small_scatter_on_a_large_background():
     assert number == expected
 
 
+def test_a_negative_signal_is_a_signal():
+    values = [-10.0, -9.0, -11.0, -10.0, -9.5]
+    assert first(SignalToNoise("det", 20), values)[0] == 5
+
+
 def test_signal_to_noise_of_counts_is_the_root_of_their_sum():
     assert first(SignalToNoise("det", 10, noise="poisson", points=1), [24, 25, 26, 24, 1])[0] == 5
     assert first(SignalToNoise("det", 10, noise="poisson", points=1), [24, 25, 26, 24]) is None
@@ -168,6 +173,7 @@ def test_a_plateau_within_a_tolerance():
 
 def test_a_steady_rise_without_noise_is_no_plateau_and_numbers_too_large_are_none():
     assert first(Plateau("det", 5), [float(n) for n in range(50)]) is None
+    assert first(Plateau("det", 5), [-float(n) for n in range(50)]) is None
     assert first(Plateau("det", 5), [1e200, -1e200] * 10) is None
 
 
@@ -191,7 +197,10 @@ def test_converged_follows_the_best_value_where_told():
 def test_converged_within_a_share_of_the_value():
     values = [1000.0, 995.0, 992.0]
     assert first(Converged("det", tolerance=0.01, points=2, relative=True), values)[0] == 3
+    assert first(Converged("det", tolerance=0.01, points=2, relative=True), [-v for v in values])[0] == 3
     assert first(Converged("det", tolerance=0.01, points=2), values) is None
+    assert first(Converged("det", tolerance=8, points=2), values)[0] == 3
+    assert first(Converged("det", tolerance=7, points=2), values) is None
 
 
 # -- junk
@@ -205,6 +214,12 @@ def test_a_lost_beam_holds_until_it_is_well_back():
     lost, _, back = (answer for answer in judged(BeamLost("det", 150, 190, units="mA"), [0, NAN, 195]))
     assert lost.reason == "beam lost: det is 0 mA, lost under 150 mA and back from 190 mA on"
     assert back.reason == "beam back: det is 195 mA, back from 190 mA on"
+
+
+def test_a_beam_without_hysteresis_is_back_where_it_was_lost():
+    values = [150, 149, 150]
+    for judge in (BeamLost("det", 150), BeamLost("det", 150, 150)):
+        assert verdicts(judge, values) == [None, Verdict.HOLD, Verdict.KEEP_GOING]
 
 
 def test_a_beam_that_was_never_lost_says_nothing():

@@ -82,6 +82,6 @@ class SignalToNoise:
         if self.noise == "poisson":
             total = self._mean * self._count
             return signal * self._count / math.sqrt(total) if total > 0 else math.nan
-        if self._count < 2 or not self._squares > 0:
+        if not self._squares > 0:  # the first point has none
             return math.nan
         return abs(signal) / math.sqrt(self._squares / (self._count - 1) / self._count)
