@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import itertools
 import logging
-import threading
-import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from skysteer.errors import FieldError, PointError, RecommenderError, SkysteerError, WorkerDied
-from skysteer.handoff import Answer, Launch, Mailbox, SuggestionQueue, Ticket
+from skysteer.handoff import Answer, Launch, SuggestionQueue, Ticket
 from skysteer.model import Finished, Observation, Origin, Space, Suggestion
 from skysteer.protocols import CanRegisterSuggestions, HasBestPoints, HasSpace, KnowsPending, Recommender
+from skysteer.workers import Desk
 
 from ._log import ObservationLog
 from ._session import Reduce, Session
 from ._validate import check_answer
-from ._worker import ProcessWorker, ThreadWorker, Worker
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LIVES = 3
 """How often a worker process may die under one call before the call is given up."""
-
-_WORKERS: dict[str, Callable[[Session], Worker]] = {"thread": ThreadWorker, "process": ProcessWorker}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +93,6 @@ class Advisor:
             raise TypeError(
                 f"{recommender!r} is no recommender: it needs the methods ingest(points) and suggest(num_points=None)"
             )
-        if worker not in _WORKERS:
-            raise ValueError(f"worker must be 'thread' or 'process', found {worker!r}")
         self.name = type(recommender).__name__
         """What the recommender is called in errors and documents."""
         self.worker = worker
@@ -113,22 +107,14 @@ class Advisor:
         """Whether it computes the objectives itself, from `Observation.data`."""
         self.queue = SuggestionQueue()
         """Where a plan asks it."""
-        self.closed: Future[None] = Future()
-        """Done when its thread and its process have ended."""
         self.replayed = 0
         """Observations that were told before: an event measured again after a pause."""
         self.restarts = 0
         """How often its process died and was replaced."""
-        self.closed.set_running_or_notify_cancel()  # nobody who waits for it can cancel it
         self._objectives = tuple(objectives)
         self._gives_ids = isinstance(recommender, CanRegisterSuggestions)
         self._origin: Origin = origin
-        self._worker = _WORKERS[worker](Session(recommender, reduce))
-        self._mailbox: Mailbox[_Item] = Mailbox()
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._busy: tuple[str, float] | None = None
-        self._ready = False
+        self._desk: Desk[_Item] = Desk("advisor", self.name, worker, Session(recommender, reduce), self._take)
         self._log = ObservationLog()
         self._taught = 0
         self._unreduced: list[tuple[Observation, Hashable | None]] = []
@@ -145,28 +131,28 @@ class Advisor:
 
     def tell(self, observation: Observation) -> None:
         """Hand over what was measured. The same observation again is counted, not told."""
-        self._post(observation)
+        self._desk.post(observation)
 
     def launched(self, launch: Launch) -> None:
         """A plan begins: what an earlier one left unmeasured is given up."""
-        self._post(launch)
+        self._desk.post(launch)
 
     def asked(self, ticket: Ticket) -> None:
         """A plan wants suggestions."""
-        if not self._post(ticket):  # it would wait for ever
+        if not self._desk.post(ticket):  # it would wait for ever
             error = self._is_closed()
             self.queue.answer(ticket, Finished(str(error), error))
 
     def failed(self, suggestion: Suggestion) -> None:
         """A suggestion will not be measured."""
-        self._post(_Failed(suggestion))
+        self._desk.post(_Failed(suggestion))
 
     def start(self) -> Future[None]:
         """Start the worker now rather than at first use; the future fails where that cannot be done."""
         future: Future[None] = Future()
-        if self._ready:  # do not wait behind a question that is being answered
+        if self._desk.ready:  # do not wait behind a question that is being answered
             future.set_result(None)
-        elif not self._post(_Start(future)):
+        elif not self._desk.post(_Start(future)):
             future.set_exception(self._is_closed())
         return future
 
@@ -176,7 +162,7 @@ class Advisor:
         Fails with a `FieldError` if fewer than ``known`` observations of this launch arrived.
         """
         future: Future[Mapping[str, Any] | None] = Future()
-        if not self._post(_Best(future, known)):
+        if not self._desk.post(_Best(future, known)):
             future.set_exception(self._is_closed())
         return future
 
@@ -188,8 +174,12 @@ class Advisor:
     @property
     def busy(self) -> tuple[str, float] | None:
         """What the recommender is doing and since how many seconds, or ``None``."""
-        busy = self._busy
-        return None if busy is None else (busy[0], time.monotonic() - busy[1])
+        return self._desk.busy
+
+    @property
+    def closed(self) -> Future[None]:
+        """Done when its thread and its process have ended."""
+        return self._desk.closed
 
     def close(self) -> bool:
         """End the worker. `closed` tells when that is done.
@@ -203,17 +193,7 @@ class Advisor:
         bool
             False for a thread that is busy: a warning was logged.
         """
-        with self._starting:
-            self._mailbox.close()
-            if self._thread is None and not self.closed.done():
-                self.closed.set_result(None)
-        if (busy := self.busy) is None or self._worker.kill():
-            return True
-        log.warning(
-            "%s is in %s for %.1f s: its thread %r ends when that returns",
-            self.name, busy[0], busy[1], f"skysteer-advisor-{self.name}",
-        )  # fmt: skip
-        return False
+        return self._desk.close()
 
     def __enter__(self) -> Advisor:
         return self
@@ -227,27 +207,12 @@ class Advisor:
     def _is_closed(self) -> RecommenderError:
         return RecommenderError(f"the advisor of {self.name} is closed")
 
-    def _post(self, item: _Item) -> bool:
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None and not self._mailbox.closed:
-                    self._thread = threading.Thread(
-                        target=self._serve, name=f"skysteer-advisor-{self.name}", daemon=True
-                    )
-                    self._thread.start()
-        return self._mailbox.put(item)
-
     # ------------------------------------------------------------ in its own thread
 
-    def _serve(self) -> None:
-        try:
-            while (items := self._mailbox.take()) is not None:
-                for item in items:
-                    self._handle(item)
-                self._teach_quietly()
-        finally:
-            self._worker.close()
-            self.closed.set_result(None)
+    def _take(self, items: list[_Item]) -> None:
+        for item in items:
+            self._handle(item)
+        self._teach_quietly()
 
     def _handle(self, item: _Item) -> None:
         match item:
@@ -346,10 +311,9 @@ class Advisor:
                 self._teach()
                 return call()
             except WorkerDied as exc:
-                if self._mailbox.closed:
+                if self._desk.closing:
                     raise
-                self._worker.close()
-                self._ready = False
+                self._desk.restart()
                 self._taught = self._failures_taught = 0
                 if self._gives_ids:
                     self._forget_ids()
@@ -367,25 +331,13 @@ class Advisor:
         self._failures.clear()
         self._used.clear()
 
-    def _give_up_if_closed(self) -> None:
-        # Looked at after `_busy` is set, as `close` looks at `_busy` after it
-        # has closed the mailbox: one of the two sees the other.
-        if self._mailbox.closed and self.worker == "process":
-            raise WorkerDied(f"the advisor of {self.name} was closed")
-
     def _ensure_started(self) -> None:
-        if not self._ready:
-            self._busy = "starting", time.monotonic()
-            try:
-                self._give_up_if_closed()
-                self._worker.start()
-            except SkysteerError:
-                raise
-            except Exception as exc:
-                raise RecommenderError(f"the worker of {self.name} does not start: {exc}") from exc
-            finally:
-                self._busy = None
-            self._ready = True
+        try:
+            self._desk.start()
+        except SkysteerError:
+            raise
+        except Exception as exc:
+            raise RecommenderError(f"the worker of {self.name} does not start: {exc}") from exc
 
     def _teach(self) -> None:
         while self._unreduced:
@@ -405,7 +357,7 @@ class Advisor:
 
     def _teach_quietly(self) -> None:
         """Tell what waits although nobody asks. An error stays with the points, for the next question."""
-        if self._mailbox.closed and self.worker == "process":
+        if self._desk.closing and self.worker == "process":
             return
         try:
             if self._unreduced or self._taught < len(self._log) or self._failures_taught < len(self._failures):
@@ -422,16 +374,12 @@ class Advisor:
         return objectives
 
     def _call(self, what: str, method: str, *args: Any) -> Any:
-        self._busy = what, time.monotonic()
         try:
-            self._give_up_if_closed()
-            return self._worker.call(method, *args)
+            return self._desk.call(what, method, *args)
         except WorkerDied:
             raise
         except BaseException as exc:  # SystemExit, CancelledError, ... would end this thread, and nobody would answer
             raise RecommenderError(f"{self.name} raised {type(exc).__name__} in {what}: {exc}") from exc
-        finally:
-            self._busy = None
 
 
 def _settle(future: Future[Any], function: Callable[[], Any]) -> None:

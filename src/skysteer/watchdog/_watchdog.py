@@ -14,7 +14,7 @@ from skysteer.errors import WorkerDied
 from skysteer.handoff import Steering
 from skysteer.model import Judgement, Observation, Verdict
 from skysteer.protocols import Judge
-from skysteer.recommenders._desk import Desk
+from skysteer.workers import Desk
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class Watchdog:
         self._status = WatchdogStatus()
         self._launch = 0
         self._newest: dict[tuple[str, str], int] = {}
-        self._desk: Desk[_Seen] = Desk(f"watchdog-{self.name}", worker, _Servant(judge), self._take)
+        self._desk: Desk[_Seen] = Desk("watchdog", self.name, worker, _Servant(judge), self._take)
 
     # ------------------------------------------------------------ from any thread
 

@@ -22,8 +22,8 @@ from skysteer.model import Axis, Finished, Observation, Space
 from skysteer.recommenders import Advisor
 from skysteer.recommenders._advisor import LIVES
 from skysteer.recommenders._session import Session
-from skysteer.recommenders._worker import ProcessWorker, ThreadWorker
 from skysteer.testing import Dying, Fixed, Mad, Silent
+from skysteer.workers import ProcessWorker, ThreadWorker
 
 SPACE = Space(Axis("x", -5, 5, units="mm"))
 POINTS = [{"x": float(number)} for number in range(5)]
@@ -87,7 +87,7 @@ def ask(advisor, count=1, **more):
 
 
 def pid(advisor):
-    return advisor._worker.pid
+    return advisor._desk._worker.pid
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_a_script_without_a_guard_runs_once(script):
             advisor.queue.launch(Space(Axis("x", 0, 2)), "uid")
             ticket = advisor.queue.ask()
             advisor.best().result(20)
-            print(advisor.queue.peek(ticket)[0].point, advisor._worker.pid != os.getpid())
+            print(advisor.queue.peek(ticket)[0].point, advisor._desk._worker.pid != os.getpid())
         advisor.closed.result(5)
     """)
     assert printed.splitlines() == ["top level", "{'x': 1.5} True"]
@@ -248,7 +248,7 @@ def test_what_cannot_be_sent_is_an_error_that_says_what_to_do(advise):
             self.lock = threading.Lock()
 
     advisor = advise(Stuck())
-    words = "the recommender cannot be sent to a process of its own .*lock.*make it picklable, or use worker='thread'"
+    words = "Stuck cannot be sent to a process of its own .*lock.*make it picklable, or use worker='thread'"
     with pytest.raises(RecommenderError, match=words):
         advisor.start().result(PATIENCE)
     assert isinstance(ask(advisor).error, RecommenderError)
@@ -264,7 +264,7 @@ def test_what_cannot_be_unpacked_there_is_an_error(advise):
     advisor = advise(recommender)
     with pytest.raises(RecommenderError, match="the worker of Memory does not start: expected str, bytes") as caught:
         advisor.start().result(PATIENCE)
-    assert "In the recommender's process:" in caught.value.__cause__.__notes__[0]
+    assert "In the worker's process:" in caught.value.__cause__.__notes__[0]
 
 
 def test_the_recommender_of_the_caller_is_not_touched(advise):
@@ -301,7 +301,7 @@ def test_an_error_there_has_its_words_and_the_traceback_of_there(advise, make, k
     assert type(cause) is kind
     assert type(error).__name__ in finished.reason
     (note,) = cause.__notes__
-    assert note.startswith("In the recommender's process:\nTraceback")
+    assert note.startswith("In the worker's process:\nTraceback")
     assert "in suggest" in note
     assert ask(advisor)[0].point == {"x": 0.0}
 
@@ -311,7 +311,7 @@ def test_an_answer_that_cannot_be_sent_back_is_an_error(advise):
         def suggest(self, num_points=None):
             return [{"x": threading.Lock()}]
 
-    assert "the recommender's answer cannot be sent" in ask(advise(Unsendable())).reason
+    assert "the answer cannot be sent" in ask(advise(Unsendable())).reason
 
 
 def test_a_bad_answer_from_there_is_named(advise):
@@ -562,7 +562,7 @@ PARENT = """
 
     advisor = Advisor(Computes(), worker="process")
     advisor.start().result(20)
-    print(advisor._worker.pid, flush=True)
+    print(advisor._desk._worker.pid, flush=True)
     if sys.argv[1] == "busy":
         advisor.queue.launch(Space(Axis("x", 0, 1)), "uid")
         advisor.queue.ask()

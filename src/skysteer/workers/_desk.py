@@ -9,14 +9,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, Literal, TypeVar
 
+from skysteer.errors import WorkerDied
 from skysteer.handoff import Mailbox
 
-from ._worker import ProcessWorker, ThreadWorker, Worker
+from ._process import ProcessWorker
+from ._worker import ThreadWorker, Worker
 
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
-WORKERS: dict[str, Callable[[Any], Worker]] = {"thread": ThreadWorker, "process": ProcessWorker}
+WORKERS: dict[str, Callable[[Any, str], Worker]] = {"thread": ThreadWorker, "process": ProcessWorker}
 WorkerKind = Literal["thread", "process"]
 
 
@@ -25,8 +27,10 @@ class Desk(Generic[Item]):
 
     Parameters
     ----------
+    what
+        What is done here: the thread is called ``skysteer-<what>-<name>``.
     name
-        Of what is done here; the thread is called ``skysteer-<name>``.
+        Whose calls they are, for errors and the thread's name.
     kind
         Where the calls of the servant compute: in this thread, or in a process.
     servant
@@ -35,17 +39,20 @@ class Desk(Generic[Item]):
         Called in the thread with all items that wait, in order.
     """
 
-    def __init__(self, name: str, kind: WorkerKind, servant: Any, handle: Callable[[list[Item]], None]) -> None:
+    def __init__(
+        self, what: str, name: str, kind: WorkerKind, servant: Any, handle: Callable[[list[Item]], None]
+    ) -> None:
         if kind not in WORKERS:
             raise ValueError(f"worker must be 'thread' or 'process', found {kind!r}")
         self.name = name
+        self._title = f"skysteer-{what}-{name}"
         self.kind: WorkerKind = kind
         self.closed: Future[None] = Future()
         """Done when the thread and the process have ended."""
         self.closed.set_running_or_notify_cancel()  # nobody who waits for it can cancel it
         self.ready = False
         """Whether the worker was started."""
-        self._worker = WORKERS[kind](servant)
+        self._worker = WORKERS[kind](servant, name)
         self._handle = handle
         self._mailbox: Mailbox[Item] = Mailbox()
         self._starting = threading.Lock()
@@ -59,7 +66,7 @@ class Desk(Generic[Item]):
         if self._thread is None:
             with self._starting:
                 if self._thread is None and not self._mailbox.closed:
-                    self._thread = threading.Thread(target=self._serve, name=f"skysteer-{self.name}", daemon=True)
+                    self._thread = threading.Thread(target=self._serve, name=self._title, daemon=True)
                     self._thread.start()
         return self._mailbox.put(item)
 
@@ -96,17 +103,21 @@ class Desk(Generic[Item]):
             return True
         log.warning(
             "%s is in %s for %.1f s: its thread %r ends when that returns",
-            self.name, busy[0], busy[1], f"skysteer-{self.name}",
+            self.name, busy[0], busy[1], self._title,
         )  # fmt: skip
         return False
 
     # ------------------------------------------------------------ in its own thread
 
-    def call(self, what: str, method: str, *args: Any) -> Any:
-        """Call the servant and wait; raises what it raises, or `skysteer.errors.WorkerDied`."""
+    def start(self) -> None:
+        """Start the worker, if it was not."""
         if not self.ready:
             self._doing("starting", self._worker.start)
             self.ready = True
+
+    def call(self, what: str, method: str, *args: Any) -> Any:
+        """Call the servant and wait; raises what it raises, or `skysteer.errors.WorkerDied`."""
+        self.start()
         return self._doing(what, lambda: self._worker.call(method, *args))
 
     def restart(self) -> None:
@@ -116,9 +127,11 @@ class Desk(Generic[Item]):
 
     def _doing(self, what: str, function: Callable[[], Any]) -> Any:
         self._busy = what, time.monotonic()
-        if self.closing:  # `close` may have looked before we were busy
-            self._worker.kill()
         try:
+            # Looked at after we are busy, as `close` looks whether we are after
+            # it has closed the mailbox: one of the two sees the other.
+            if self.closing and self.kind == "process":
+                raise WorkerDied(f"{self.name} was closed")
             return function()
         finally:
             self._busy = None

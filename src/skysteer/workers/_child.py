@@ -1,7 +1,7 @@
-"""The process of a recommender: run as a file, so that nothing of the parent's main script is imported.
+"""The process of a worker: run as a file, so that nothing of the parent's main script is imported.
 
 Started as ``python -P _child.py SOCKET LIFELINE`` (file descriptors). First
-message: ``(sys.path, pickled session)``; then ``(method, args)`` until the end
+message: ``(sys.path, pickled servant)``; then ``(method, args)`` until the end
 of the file. Every message is answered with ``(True, value)`` or ``(False, exception)``.
 """
 
@@ -21,10 +21,10 @@ def main(socket: int, lifeline: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the parent to handle
     threading.Thread(target=_follow, args=(lifeline,), daemon=True).start()
     connection = Connection(socket)
-    # A forked child of the recommender must not keep the socket open: when
+    # A forked child of the servant must not keep the socket open: when
     # this process dies, the parent is to notice.
     os.register_at_fork(after_in_child=connection.close)
-    session: Any = None
+    servant: Any = None
     while True:
         try:
             message = connection.recv_bytes()
@@ -32,13 +32,13 @@ def main(socket: int, lifeline: int) -> None:
             return
         try:
             first, second = cloudpickle.loads(message)
-            if session is None:
+            if servant is None:
                 sys.path[:] = first
-                session = cloudpickle.loads(second)
+                servant = cloudpickle.loads(second)
                 answer = True, None
             else:
-                answer = True, getattr(session, first)(*second)
-        except BaseException as exc:  # a recommender that exits is one that raises, as in a thread
+                answer = True, getattr(servant, first)(*second)
+        except BaseException as exc:  # a servant that exits is one that raises, as in a thread
             answer = False, _portable(exc)
         try:
             connection.send_bytes(_dumps(answer))
@@ -56,7 +56,7 @@ def _dumps(answer: tuple[bool, Any]) -> bytes:
     try:
         return cloudpickle.dumps(answer)  # pyright: ignore[reportUnknownMemberType]
     except Exception as exc:
-        return cloudpickle.dumps((False, RuntimeError(f"the recommender's answer cannot be sent: {exc}")))  # pyright: ignore[reportUnknownMemberType]
+        return cloudpickle.dumps((False, RuntimeError(f"the answer cannot be sent: {exc}")))  # pyright: ignore[reportUnknownMemberType]
 
 
 def _portable(exc: BaseException) -> BaseException:
@@ -66,7 +66,7 @@ def _portable(exc: BaseException) -> BaseException:
         copy = cloudpickle.loads(cloudpickle.dumps(exc))  # pyright: ignore[reportUnknownMemberType]
     except Exception:
         copy = RuntimeError(f"{type(exc).__name__}: {exc}")
-    copy.add_note(f"In the recommender's process:\n{trace}")
+    copy.add_note(f"In the worker's process:\n{trace}")
     return copy
 
 
