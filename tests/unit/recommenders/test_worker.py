@@ -387,7 +387,7 @@ def test_one_that_dies_again_and_again_is_given_up_in_words(advise, caplog):
     finished = ask(advisor)
     assert isinstance(finished, Finished)
     assert isinstance(finished.error, WorkerDied)
-    assert f"suggest of Dying is given up after {LIVES} tries: the recommender's process" in finished.reason
+    assert f"suggest of Dying is given up after {LIVES} tries: the process" in finished.reason
     assert "ended (signal 9)" in finished.reason
     assert advisor.restarts == LIVES - 1
 
