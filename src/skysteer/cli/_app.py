@@ -15,6 +15,8 @@ __all__ = ["app", "main"]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+MOST_SEARCHED, MOST_WATCHED = 1000, 100_000
+"""Points that may be asked for: of a search, where every point makes the next take longer, and of a count."""
 
 app = typer.Typer(
     help="Steers Bluesky experiments while they run.",
@@ -55,18 +57,31 @@ def skysteer_(
 @app.command()
 def demo(
     *,
-    points: Annotated[int, typer.Option(min=1, max=1000, help="Points to measure.")] = 60,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of the peak, its noise and the search: same seed, same points.")
-    ] = 0,
+    points: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default=False,
+            help="Points to measure: 60; with --watchdog 300, the fixed length beside which it is compared.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is random: same seed, same sample, same noise.")] = 0,
     out: Annotated[
-        Path, typer.Option(help="Folder for search.png and documents.jsonl; what is there from before is kept.")
+        Path, typer.Option(help="Folder for the picture and documents.jsonl; what is there from before is kept.")
     ] = Path("skysteer-demo"),
-    worker: Annotated[Worker, typer.Option(help="Where the recommender computes.")] = Worker.thread,
+    worker: Annotated[Worker, typer.Option(help="Where the recommender computes, or the judges.")] = Worker.thread,
     epics: Annotated[
         bool, typer.Option("--epics", help="Measure on a real EPICS soft IOC on this machine (Channel Access).")
     ] = False,
-    dead_time: Annotated[float, typer.Option(min=0.0, max=60.0, help="Seconds that each reading takes.")] = 0.0,
+    dead_time: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=60.0, show_default=False, help="Seconds that each reading takes: 0; with --watchdog 0.01."
+        ),
+    ] = None,
+    watchdog: Annotated[
+        bool, typer.Option("--watchdog", help="Instead of a search: measurements that watchdogs end, hold and abort.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary in JSON, and nothing else.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and all logs.")] = False,
 ) -> None:
@@ -76,20 +91,37 @@ def demo(
     readings before it; a RunEngine measures there. At the end: the best point
     beside the true one, a picture of the search and the documents of the run.
 
-    Exit code: 0 when the search came to its end, 1 after an error, 130 after Ctrl-C.
+    With --watchdog a faint sample is counted three times. A watchdog ends it when
+    the signal to noise is good enough; another aborts it when the beam is lost, or
+    holds it until the beam is back. At the end: what was saved, in time and dose,
+    beside a measurement of fixed length.
+
+    Exit code: 0 when the demo came to its end, 1 after an error, 130 after Ctrl-C.
     """
     from ._folder import check_writable
 
+    if watchdog and epics:
+        raise typer.BadParameter("--epics is for the search; the watchdogs' measurements are simulated")
+    most = MOST_WATCHED if watchdog else MOST_SEARCHED
+    if points is not None and points > most:
+        raise typer.BadParameter(f"at most {most} here, found {points}", param_hint="--points")
     try:
         check_writable(out)
-        from ._demo import Interrupted, Settings, run_demo
+        from ._measuring import Interrupted
 
         if not debug:  # the engine logs the traceback of what it also raises
             for name in ("bluesky", "ophyd_async"):
                 logging.getLogger(name).addHandler(logging.NullHandler())
-        settings = Settings(points, seed, out, worker.value, epics, dead_time, as_json)
         try:
-            run_demo(settings)
+            if watchdog:
+                from ._watch import WatchSettings, run_watch_demo
+
+                exposure = 0.01 if dead_time is None else dead_time
+                run_watch_demo(WatchSettings(points or 300, seed, out, worker.value, exposure, as_json))
+            else:
+                from ._demo import Settings, run_demo
+
+                run_demo(Settings(points or 60, seed, out, worker.value, epics, dead_time or 0.0, as_json))
         except Interrupted as stopped:
             typer.echo(f"skysteer demo: {stopped}", err=True)
             raise typer.Exit(INTERRUPTED) from None

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import signal
-import time
 from collections.abc import Generator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from bluesky.run_engine import (
-    RunEngineResult,
-    TransitionError,  # pyright: ignore[reportPrivateImportUsage]
-)
+from bluesky.run_engine import RunEngineResult
 from bluesky.utils import Msg
 from rich.console import Console
 
@@ -31,11 +25,12 @@ from ._course import Course
 from ._documents import DocumentFile
 from ._folder import set_aside
 from ._follower import Follower
-from ._progress import display
+from ._measuring import measure
+from ._progress import display, say
 from ._stopwatch import TimedQueue
 from ._summary import Summary, summarize
 
-__all__ = ["Interrupted", "Settings", "run_demo"]
+__all__ = ["Settings", "run_demo"]
 
 SPACE = Space(Axis("x", -5.0, 5.0, units="mm"), Axis("y", -5.0, 5.0, units="mm"))
 """Where the peak may be."""
@@ -67,10 +62,6 @@ class Settings:
     """Print a summary in JSON and nothing else."""
 
 
-class Interrupted(Exception):
-    """Ctrl-C ended the search. Everything measured is in the file of documents."""
-
-
 class _Beamline(Protocol):
     """What the demo needs of a beamline; `SimulatedBeamline` and `EpicsBeamline` have it."""
 
@@ -97,9 +88,9 @@ def run_demo(settings: Settings) -> Summary:
         beam = stack.enter_context(_beamline(RE, settings))
         aside = set_aside(settings.out, [PICTURE, DOCUMENTS])
         if not settings.as_json:
-            _say(console, f"searching {_where(settings)} for a narrow peak, {settings.points} points")
+            say(console, f"searching {_where(settings)} for a narrow peak, {settings.points} points")
             if aside is not None:
-                _say(console, f"the files of an earlier run are now in {aside}")
+                say(console, f"the files of an earlier run are now in {aside}")
         result, seconds = _search(RE, beam, settings, console, course)
     files = {"picture": settings.out / PICTURE, "documents": settings.out / DOCUMENTS}
     top = course.best
@@ -111,7 +102,7 @@ def run_demo(settings: Settings) -> Summary:
     if settings.as_json:
         Console(soft_wrap=True).print(summary.as_json(), markup=False, highlight=False)
     else:
-        _say(console, "\n" + summary.as_text())
+        say(console, "\n" + summary.as_text())
     return summary
 
 
@@ -140,24 +131,13 @@ def _search(
             shown.measured()
 
         follower = stack.enter_context(Follower(follow))
-        began = time.monotonic()
-        future = RE(_plan(beam, advisor, settings), follower)
-        try:
-            either: list[Future[Any]] = [future, follower.ended]
-            wait(either, return_when=FIRST_COMPLETED)
-            if not future.done():  # the documents cannot be written: what is measured would be lost
-                _abort(RE, "the documents cannot be written", future)
-                follower.ended.result()
-            seconds = time.monotonic() - began
-        except KeyboardInterrupt:
-            _abort(RE, "interrupted by Ctrl-C", future)
-            raise Interrupted(
-                f"interrupted after {len(course.readings)} of {settings.points} points; "
-                f"their documents are in {settings.out / DOCUMENTS}"
-            ) from None
-        result = _plan_result(future)
+        done, seconds = measure(
+            RE, _plan(beam, advisor, settings), follower,
+            lambda: f"interrupted after {len(course.readings)} of {settings.points} points; "
+            f"their documents are in {settings.out / DOCUMENTS}",
+        )  # fmt: skip
     follower.ended.result()  # fails if the last documents could not be written
-    return result, seconds
+    return _plan_result(done), seconds
 
 
 def _plan(beam: _Beamline, advisor: Advisor, settings: Settings) -> Generator[Msg, Any, AdaptiveResult]:
@@ -167,19 +147,11 @@ def _plan(beam: _Beamline, advisor: Advisor, settings: Settings) -> Generator[Ms
     )  # fmt: skip
 
 
-def _plan_result(future: Future[RunEngineResult]) -> AdaptiveResult:
-    result: Any = future.result().plan_result
+def _plan_result(done: RunEngineResult) -> AdaptiveResult:
+    result: Any = done.plan_result
     if not isinstance(result, AdaptiveResult):
         raise TypeError(f"the plan ended without a result, found {result!r}")
     return result
-
-
-def _abort(RE: RunEngine, reason: str, future: Future[Any]) -> None:
-    """End the plan in order and wait until its run is closed."""
-    with redirect_stdout(io.StringIO()):  # Bluesky prints that it aborts
-        with suppress(TransitionError):  # it has ended by itself meanwhile
-            RE.abort(reason)
-        wait([future])
 
 
 def _end(advisor: Advisor) -> None:
@@ -219,7 +191,3 @@ def _draw(path: Path, course: Course, summary: Summary, peak: Peak, settings: Se
 
 def _where(settings: Settings) -> str:
     return "an EPICS soft IOC on this machine" if settings.epics else "a simulated beamline"
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, soft_wrap=True)

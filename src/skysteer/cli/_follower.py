@@ -42,6 +42,10 @@ class Follower:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait until everything taken was followed; what comes later is not."""
         self._mailbox.close()
         self._thread.join()
 

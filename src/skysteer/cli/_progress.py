@@ -1,4 +1,4 @@
-"""What a search shows while it runs: one live line on a terminal, a plain line now and then elsewhere."""
+"""What a demo shows while it runs: one live line on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -15,14 +15,40 @@ from rich.text import Text
 from ._course import Course
 from ._stopwatch import TimedQueue
 
-__all__ = ["Display", "display"]
+__all__ = ["Display", "News", "display", "display_news", "say"]
 
 EVERY = 10
-"""Points between two plain lines."""
+"""Points of a search between two plain lines."""
+
+
+class News(Protocol):
+    """The words: how far, how good, how fast. Looked up from any thread."""
+
+    @property
+    def total(self) -> int:
+        """Points at the most."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """Points measured."""
+        ...
+
+    def progress(self) -> str:
+        """How far."""
+        ...
+
+    def standing(self) -> str:
+        """How good."""
+        ...
+
+    def pace(self) -> str:
+        """How fast."""
+        ...
 
 
 class Display(Protocol):
-    """Shows a search while it runs."""
+    """Shows a demo while it runs."""
 
     def __enter__(self) -> Self: ...
 
@@ -43,15 +69,22 @@ def display(console: Console, course: Course, queue: TimedQueue, total: int, *, 
     silent
         Show nothing where it is not a terminal.
     """
-    news = _News(course, queue, total)
+    return display_news(console, _SearchNews(course, queue, total), every=0 if silent else EVERY)
+
+
+def display_news(console: Console, news: News, *, every: int) -> Display:
+    """Return what suits where the output goes: a line every so many points where it is no terminal, none for 0."""
     if console.is_terminal:
         return _OnTerminal(console, news)
-    return _InLines(console, news, every=0 if silent else EVERY)
+    return _InLines(console, news, every=every)
 
 
-class _News:
-    """The words: how far, how good, how fast."""
+def say(console: Console, text: str) -> None:
+    """Print words as they are; above the live line, where there is one."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+
+class _SearchNews:
     def __init__(self, course: Course, queue: TimedQueue, total: int) -> None:
         self._course = course
         self._queue = queue
@@ -65,7 +98,7 @@ class _News:
     def progress(self) -> str:
         return f"{self.count:>{len(str(self.total))}}/{self.total} points"
 
-    def best(self) -> str:
+    def standing(self) -> str:
         best = self._course.best
         if best is None:
             return "nothing measured yet"
@@ -80,7 +113,7 @@ class _News:
 class _OnTerminal:
     """Two lines that are drawn again ten times a second, by a thread of rich."""
 
-    def __init__(self, console: Console, news: _News) -> None:
+    def __init__(self, console: Console, news: News) -> None:
         self._news = news
         self._live = Live(self, console=console, refresh_per_second=10)
 
@@ -92,7 +125,7 @@ class _OnTerminal:
         )
         whole = Table.grid()
         whole.add_row(table)
-        whole.add_row(Text(self._news.best(), style="green", no_wrap=True, overflow="ellipsis"))
+        whole.add_row(Text(self._news.standing(), style="green", no_wrap=True, overflow="ellipsis"))
         return whole
 
     def __enter__(self) -> Self:
@@ -111,7 +144,7 @@ class _OnTerminal:
 class _InLines:
     """A line every so many points; ``every=0`` is silence."""
 
-    def __init__(self, console: Console, news: _News, *, every: int) -> None:
+    def __init__(self, console: Console, news: News, *, every: int) -> None:
         self._console = console
         self._news = news
         self._every = every
@@ -130,6 +163,4 @@ class _InLines:
         due = self._every > 0 and (count % self._every == 0 or count == news.total)
         if due and count > self._said:
             self._said = count
-            self._console.print(
-                f"{news.progress()}, {news.best()}, {news.pace()}", markup=False, highlight=False, soft_wrap=True
-            )
+            say(self._console, f"{news.progress()}, {news.standing()}, {news.pace()}")
