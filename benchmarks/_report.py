@@ -8,16 +8,21 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 VERSIONS = ("skysteer", "bluesky", "bluesky-adaptive", "ophyd-async", "event-model", "numpy")
+
+
+Of = Literal["median", "worst", "p95"]
+"""What of the repetitions is compared with a target; p95 is the 95th percentile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,12 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a value was to be; the value is the median, or the worst where that is said."""
+    """What a value was to be; the value is the median, or what else is said."""
 
     value: float
     limit: float
     kind: Literal["at most", "at least"] = "at most"
-    of: Literal["median", "worst"] = "median"
+    of: Of = "median"
 
     @property
     def met(self) -> bool:
@@ -84,19 +89,25 @@ class Row:
         digits: int = 2,
         at_most: float | None = None,
         at_least: float | None = None,
-        worst: bool = False,
+        of: Of = "median",
         remark: str = "",
     ) -> Row:
-        """A row of repetitions, with its target if there is one."""
+        """A row of repetitions, with its target if there is one. A spread is only compared by its median."""
         spread = values if isinstance(values, Spread) else Spread.of(values)
         target = None
         if at_most is not None:
-            value = max(values) if worst and not isinstance(values, Spread) else spread.median
-            target = Target(value, at_most, "at most", "worst" if worst else "median")
+            target = Target(_compared(values, of, max), at_most, "at most", of)
         elif at_least is not None:
-            value = min(values) if worst and not isinstance(values, Spread) else spread.median
-            target = Target(value, at_least, "at least", "worst" if worst else "median")
+            target = Target(_compared(values, of, min), at_least, "at least", of)
         return cls(condition, quantity, unit, spread, digits, target, remark)
+
+
+def _compared(values: Sequence[float] | Spread, of: Of, worst: Callable[[Sequence[float]], float]) -> float:
+    if isinstance(values, Spread):
+        return values.median
+    if of == "p95":
+        return float(np.percentile(values, 95))
+    return statistics.median(values) if of == "median" else worst(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +147,8 @@ class Report:
                 sign = "<=" if row.target.kind == "at most" else ">="
                 aim = f"{sign} {row.target.limit:g}"
                 verdict = "[green]met[/green]" if row.target.met else "[bold red]NOT MET[/bold red]"
-                if row.target.of == "worst":
-                    text += f", worst {row.target.value:.{row.digits}f}"
+                if row.target.of != "median":
+                    text += f", {row.target.of} {row.target.value:.{row.digits}f}"
             table.add_row(row.condition, row.quantity, escape(text), row.unit, aim, verdict or row.remark)
         console.print(table)
 

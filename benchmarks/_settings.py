@@ -15,7 +15,7 @@ class Settings:
     reps: int | None = None
     """Repetitions."""
     n: int | None = None
-    """Points a run (`closed_loop`), or the most points (`growth`)."""
+    """Points a run (`closed_loop`, `steering`), or the most points (`growth`)."""
 
     def choose(self, given: int | None, normal: int, quick: int) -> int:
         """What was given, or else what is usual."""

@@ -96,12 +96,12 @@ def _rows(what: str, case: Case, values: Sequence[float]) -> list[Row]:
     limits: dict[str, Any] = {}
     if what in ("pause", "abort"):
         if name.startswith("skysteer"):
-            limits = {"at_most": STOP_LIMIT, "worst": True}
+            limits = {"at_most": STOP_LIMIT, "of": "worst"}
     elif name == "skysteer, process":
         if what == "lag_max":
             limits = {"at_most": LAG_LIMIT}
         elif what in ("monitored", "subscribed"):
-            limits = {"at_least": 100.0, "worst": True}
+            limits = {"at_least": 100.0, "of": "worst"}
     return [Row.make(f"{name}: {work}", quantity, unit, values, digits=1, **limits)]
 
 

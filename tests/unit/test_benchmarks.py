@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import subprocess
 import sys
 import time
@@ -13,12 +15,16 @@ from typing import Any
 import pytest
 from bluesky.plans import list_scan
 
-from benchmarks import growth, stall
+from benchmarks import _stopping as stopping
+from benchmarks import _watching as watching
+from benchmarks import growth, stall, steering
 from benchmarks._conditions import Prepared, run
-from benchmarks._devices import Beam
+from benchmarks._devices import Beam, StoppableDetector
+from benchmarks._judges import EnoughAt
 from benchmarks._line import Line, ThinkingLine, positions
 from benchmarks._probes import Updates, share_delivered
-from benchmarks._report import Row, Spread
+from benchmarks._report import Of, Row, Spread
+from skysteer.model import Observation
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,10 +57,28 @@ def test_a_table_is_printed_and_the_same_is_written_as_json(tmp_path: Path) -> N
         assert row["condition"] in done.stdout
 
 
+def test_what_was_promised_of_steering_is_compared(tmp_path: Path) -> None:
+    done = benchmarks("steering", "--quick", "--reps", "1", "--n", "10", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    found = json.loads((tmp_path / "steering.json").read_text())
+    aims = [(row["quantity"], row["target"]["limit"], row["target"]["of"]) for row in found["rows"] if row["target"]]
+    assert set(aims) == {
+        ("latch set until the plan acts", 0.5, "median"),
+        ("the same, 95th percentile", 3.0, "p95"),
+        ("abort until the last further trigger", 1.0, "p95"),
+        ("abort in an exposure of 60 s until the stop document", 20.0, "worst"),
+        ("event until the latch is set", 1.0, "median"),
+        ("time a point of 50 ms beyond count's", 1.0, "median"),
+        ("shortest points, nothing waited for: time a point / list_scan", 1.05, "median"),
+        ("shortest points, something waited for: time a point / list_scan", 1.25, "median"),
+    }
+
+
 def test_an_unknown_benchmark_is_named(tmp_path: Path) -> None:
     done = benchmarks("closed_lop", "--out", str(tmp_path))
     assert done.returncode == 2
-    assert "no benchmark is called closed_lop; there are closed_loop, stall, growth" in done.stderr
+    assert "no benchmark is called closed_lop; there are closed_loop, stall, growth, steering" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -85,9 +109,15 @@ def test_a_ratio_is_taken_inside_a_repetition() -> None:
     assert Spread.of_ratios([2.0, 20.0, 2.0], slow_for_a_while) == Spread(2.0, 2.0, 2.0, 3)
 
 
-@pytest.mark.parametrize(("limit", "worst", "met"), [(2.0, False, True), (2.0, True, False), (3.0, True, True)])
-def test_a_target_is_for_the_median_or_for_the_worst(limit: float, worst: bool, met: bool) -> None:
-    row = Row.make("ours", "time", "ms", [1.0, 2.0, 3.0], at_most=limit, worst=worst)
+@pytest.mark.parametrize(
+    ("limit", "of", "met"),
+    [
+        (50.0, "median", True), (49.0, "median", False), (95.0, "p95", True), (94.0, "p95", False),
+        (100.0, "worst", True), (99.0, "worst", False),
+    ],
+)  # fmt: skip
+def test_a_target_is_for_the_median_or_what_else_is_said(limit: float, of: Of, met: bool) -> None:
+    row = Row.make("ours", "time", "ms", [float(value) for value in range(101)], at_most=limit, of=of)
     assert row.target is not None
     assert row.target.met is met
 
@@ -113,3 +143,55 @@ def test_growth_measures_every_point() -> None:
     assert set(found) == {"ms", "first_ms", "last_ms", "bytes"}
     assert found["last_ms"] > 0
     assert growth.resident() > 10_000_000
+
+
+def test_every_way_to_stop_a_plan_stops_it(RE: Any) -> None:
+    RE.register_command("poll_for_actions", stopping.poll_for_actions)
+    beam = Beam.on(RE, steering.EXPOSURE)
+    for name, way in {**steering.LOOPS, **steering.WAITS}.items():
+        found = stopping.attempt(RE, beam, way, random.Random(1))
+        assert RE.state == "idle", name
+        assert (0 < found.acted < 5_000) is not name.startswith("suspender"), name
+        assert found.after_event <= found.acted, name
+        assert math.isfinite(found.closed) is (name in steering.LOOPS and not name.startswith("suspender")), name
+
+
+def test_an_exposure_of_a_minute_is_ended(RE: Any) -> None:
+    beam = Beam.on(RE, 60.0, StoppableDetector)
+    for way in steering.EXPOSURES.values():
+        assert 0 < stopping.attempt(RE, beam, way, random.Random(1)).closed < 5_000
+
+
+def test_a_plan_that_ends_by_itself_is_found_out(RE: Any) -> None:
+    @contextmanager
+    def way(RE, beam, noted):
+        yield stopping.Stoppable(list_scan([beam.det], beam.motor, [0.0]), lambda: None)
+
+    with pytest.raises(AssertionError, match="came to its end by itself"):
+        stopping.attempt(RE, Beam.on(RE), way, random.Random(1))
+
+
+@pytest.mark.parametrize("beam", ["at once", "on the loop"])
+def test_a_watched_plan_measures_what_it_would_unwatched(RE: Any, beam: str) -> None:
+    where = Beam.at_once() if beam == "at once" else Beam.on(RE)
+    found = watching.repeat(RE, where, watching.SHORTEST, 5, 1, random.Random(1))
+    assert set(found) == set(watching.SHORTEST)
+
+
+def test_a_watchdog_that_sees_nothing_is_found_out(RE: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PATIENCE", 0.1)
+    monkeypatch.setattr(watching, "steered", lambda plan, steering, watch=(): plan)
+    with pytest.raises(AssertionError, match="should have been shown 6 events"):
+        run(RE, Beam.on(RE), Line(5), watching.SHORTEST["steered(list_scan), watchdog in a thread"])
+
+
+def test_the_latch_is_set_after_the_event_and_before_the_plan_acts(RE: Any) -> None:
+    to_latch, to_plan = watching.latencies(RE, Beam.on(RE, steering.EXPOSURE), "thread", 3)
+    assert len(to_latch) == len(to_plan) == 3
+    assert all(0 < latch <= plan for latch, plan in zip(to_latch, to_plan, strict=True))
+
+
+def test_a_judge_says_enough_of_one_event() -> None:
+    judge = EnoughAt(2)
+    verdicts = [judge(Observation("run", "primary", number, 0.0, {})) for number in (1, 2, 3)]
+    assert [verdict is not None for verdict in verdicts] == [False, True, False]
