@@ -17,7 +17,7 @@ import pytest
 from bluesky.utils import FailedStatus, Msg, RunEngineInterrupted
 from ophyd_async.core import soft_signal_rw
 
-from skysteer import Action
+from skysteer import Action, Status
 from skysteer.errors import PreflightError
 from skysteer.handoff import Steering
 from skysteer.model import Verdict
@@ -281,6 +281,37 @@ def test_no_press_is_lost_however_short_and_none_is_counted_twice(RE, beam, seen
     assert len(seen.stream("snapshot")) == 3
 
 
+def test_a_pause_between_two_readings_replays_none(RE, beam, seen, steering):
+    future = RE(live_view([beam.det], steering, refresh_period=60.0))
+    until(lambda: seen.stream())
+    time.sleep(0.02)
+    RE.request_pause()
+    assert isinstance(future.exception(10), RunEngineInterrupted)
+    future = RE.resume()
+    time.sleep(0.05)
+    ask(steering, Verdict.ENOUGH)
+    future.result(10)
+    assert beam.det.triggers == 1
+    assert len(seen.named("event")) == 1
+
+
+def test_a_pause_after_an_action_does_not_replay_it(RE, beam, seen, steering):
+    button, plan = snapshots(beam)
+    button.latch.set("before the view")
+    beam.det.dead_time = 0.2
+    future = RE(live_view([beam.det], steering, actions=[(button, plan)], refresh_period=0))
+    until(lambda: beam.det.busy)
+    assert beam.edge.triggers == 1
+    RE.request_pause()
+    assert isinstance(future.exception(10), RunEngineInterrupted)
+    future = RE.resume()
+    until(lambda: seen.stream())
+    ask(steering, Verdict.ENOUGH)
+    future.result(10)
+    assert beam.edge.triggers == 1
+    assert len(seen.stream("snapshot")) == 1
+
+
 def test_a_button_pressed_during_a_pause_is_obeyed(RE, beam, seen, steering):
     button, plan = snapshots(beam)
     future = RE(live_view([beam.det], steering, actions=[(button, plan)], refresh_period=60.0))
@@ -363,19 +394,24 @@ def failing(kind):
         yield from bps.create("snapshot")
         if kind == "leaves its event open":
             raise OSError("no snapshot")
+        if kind == "leaves a status that fails later":
+            motor.set = lambda value: failed("too late", after=0.05)
+            yield from bps.abs_set(motor, 1)
+            raise OSError("no snapshot")
         motor.set = lambda value: failed("no snapshot")
         yield from bps.mv(motor, 1)
 
     return plan
 
 
-def failed(words):
-    status = ophyd.status.Status()
-    status.set_exception(OSError(words))
+def failed(words, after=0.0):
+    status = Status()
+    timer = threading.Timer(after, status.set_exception, [OSError(words)])
+    timer.start()
     return status
 
 
-KINDS = ["raises", "leaves its event open", "status"]
+KINDS = ["raises", "leaves its event open", "status", "leaves a status that fails later"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -386,8 +422,8 @@ def test_an_action_that_fails_is_logged_and_the_view_goes_on(RE, beam, seen, ste
         until(lambda: seen.stream())
         button.latch.set()
         until(lambda: not button.latch.is_set())
-        now = len(seen.stream())
-        until(lambda: len(seen.stream()) > now + 2)
+        now, later = len(seen.stream()), time.monotonic() + 0.15
+        until(lambda: future.done() or (len(seen.stream()) > now + 2 and time.monotonic() > later))
         ask(steering, Verdict.ENOUGH)
         future.result(10)
     assert seen.stops == [("success", "test: because")]
@@ -510,6 +546,49 @@ def test_the_last_point_is_the_last_one_not_beyond_the_end(RE, beam, seen):
     RE(tunable_scan([beam.det], beam.x, 0.0, 1.0, 0.3)).result(10)
     assert seen.column("x") == pytest.approx([0.0, 0.3, 0.6, 0.9])
     assert max(seen.column("x")) <= 1.0
+
+
+@pytest.mark.parametrize(("stop", "num"), [(0.3, 4), (0.7, 8), (-0.7, 8)])
+def test_rounding_does_not_cost_the_last_point(RE, beam, seen, stop, num):
+    RE(tunable_scan([beam.det], beam.x, 0.0, stop, 0.1 if stop > 0 else -0.1)).result(10)
+    assert len(seen.column("x")) == num
+    assert seen.column("x")[-1] == stop
+
+
+class Skittish(ophyd.sim.SynAxis):
+    """A motor whose first move fails when it is stopped by a pause."""
+
+    moves = 0
+    moving = None
+
+    def set(self, value):
+        self.moves += 1
+        if self.moves > 1:
+            return super().set(value)
+        self.moving = Status()
+        return self.moving
+
+    def stop(self, *, success=False):
+        if self.moving is not None and not self.moving.done:
+            self.moving.set_exception(OSError("was stopped"))
+
+
+def test_a_move_that_a_pause_broke_is_begun_again_but_not_one_that_failed_by_itself(RE, beam, seen):
+    motor = Skittish(name="motor")
+    future = RE(tunable_scan([beam.det], motor, 1, 2, 1))
+    until(lambda: motor.moving is not None)
+    time.sleep(0.02)
+    RE.request_pause()
+    assert isinstance(future.exception(10), RunEngineInterrupted)
+    RE.resume().result(10)
+    assert seen.column("motor") == [1, 2]
+    motor = Skittish(name="motor")
+    future = RE(tunable_scan([beam.det], motor, 1, 2, 1))
+    until(lambda: motor.moving is not None)
+    motor.stop()
+    with pytest.raises(FailedStatus):
+        future.result(10)
+    assert motor.moves == 1
 
 
 @pytest.mark.parametrize("kind", ["async", "classic"])
