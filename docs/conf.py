@@ -1,5 +1,6 @@
 """Sphinx configuration; also writes one reference page for each public package that exists."""
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -45,6 +46,7 @@ PUBLIC = [
     "skysteer.recommenders.estimator",
     "skysteer.recommenders.gpcam",
     "skysteer.watchdog",
+    "skysteer.watchdog.judges",
     "skysteer.plans",
     "skysteer.engine",
     "skysteer.compat",
@@ -56,6 +58,8 @@ PUBLIC = [
     "skysteer.testing",
     "skysteer.testing.epics",
 ]
+ELSEWHERE = {"skysteer.watchdog": "skysteer.watchdog.judges"}
+"""Module to the one on whose page the names are that it passes on."""
 
 
 def exists(module: str) -> bool:
@@ -65,13 +69,26 @@ def exists(module: str) -> bool:
         return False
 
 
+def directives(module: str) -> str:
+    text = f".. automodule:: {module}\n"
+    if module in ELSEWHERE:
+        elsewhere = importlib.import_module(ELSEWHERE[module]).__all__
+        text += f"   :exclude-members: {', '.join(elsewhere)}\n"
+        # What is loaded when it is first used is not seen by automodule.
+        here = importlib.import_module(module)
+        for name in here.__all__:
+            if name not in elsewhere and name not in vars(here):
+                text += f"\n.. autoclass:: {module}.{name}\n"
+    return text
+
+
 def write_reference() -> None:
     for module in PUBLIC:
         page = HERE / "reference" / f"{module}.md"
         if not exists(module):
             page.unlink(missing_ok=True)
             continue
-        text = f"# {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n```\n"
+        text = f"# {module}\n\n```{{eval-rst}}\n{directives(module)}```\n"
         if not page.exists() or page.read_text() != text:  # an unchanged page is not built again
             page.write_text(text)
 
