@@ -12,21 +12,20 @@
     │   └── WorkerDied                     its process ended while it was needed
     ├── SilentRecommender (TimeoutError)   no answer within ``Patience.timeout``
     ├── TooManyFailures (RuntimeError)     the points of a scan keep failing
-    └── EngineBusy (RuntimeError)          a second plan for an engine that runs one
+    ├── EngineBusy (RuntimeError)          a second plan for an engine that runs one
+    └── SteeringBusy (RuntimeError)        a second plan for a steering that steers one
 
     NoRecommendation (Exception)           raised *by* a recommender: "nothing more to ask"
 
 Each one also is the builtin it is a kind of, and carries its data as attributes.
+`skysteer.engine` adds what only an engine or a status raises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from skysteer.model import AdaptiveResult
+from typing import Any
 
 __all__ = [
     "EngineBusy",
@@ -38,6 +37,7 @@ __all__ = [
     "SilentRecommender",
     "SkysteerError",
     "SpaceError",
+    "SteeringBusy",
     "SuggestionError",
     "TooManyFailures",
     "WorkerDied",
@@ -47,8 +47,8 @@ __all__ = [
 class SkysteerError(Exception):
     """Base of every error raised by skysteer."""
 
-    result: AdaptiveResult | None = None
-    """How far an adaptive scan had come that this error ended: what was measured is kept."""
+    result: Any = None
+    """The `skysteer.AdaptiveResult` of an adaptive scan that this error ended: what was measured by then."""
 
 
 class SpaceError(SkysteerError, ValueError):
@@ -132,6 +132,10 @@ class TooManyFailures(SkysteerError, RuntimeError):
 
 class EngineBusy(SkysteerError, RuntimeError):
     """A second plan for an engine that already runs one."""
+
+
+class SteeringBusy(SkysteerError, RuntimeError):
+    """A second plan for a steering that already steers one."""
 
 
 class NoRecommendation(Exception):
