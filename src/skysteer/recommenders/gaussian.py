@@ -106,6 +106,7 @@ class GaussianProcess:
         self._strange = 0  # points that nobody asked this one for
         self._pending: list[Point] = []
         self._fits: dict[int, Hyperparameters] = {}
+        self._asked: dict[Any, dict[str, Any]] = {}  # what was suggested and not yet heard of
 
     @property
     def space(self) -> Space:
@@ -116,6 +117,7 @@ class GaussianProcess:
         """Learn from measured points. Points already seen (same ``_id``) change nothing.
 
         A reading that is not finite is left out of the model, and its place is not asked for again.
+        A point without axes, as the plans of bluesky-adaptive tell it, is where its ``_id`` was suggested.
 
         Raises
         ------
@@ -123,9 +125,10 @@ class GaussianProcess:
             If a point lacks an axis or the objective, or one has a value it
             cannot have; then none of the points is learnt.
         """
+        points = [self._placed(point) for point in points]
         new = self._readings.add(points)
         self._strange += sum(not self._turns.owns(point.get("_id")) for point in new)
-        self._turns.end(points)
+        self._end(points)
 
     def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
         """Return that many points to measure next (``None`` is one), the best first."""
@@ -141,7 +144,9 @@ class GaussianProcess:
             else:
                 rows.append(self._wanted(underway, (self._seed, known, len(underway))))
         points = self._space.from_unit(np.array(rows)) if rows else []
-        return [{**point, "_id": self._turns.id(number)} for number, point in zip(numbers, points, strict=True)]
+        named = [{**point, "_id": self._turns.id(number)} for number, point in zip(numbers, points, strict=True)]
+        self._asked |= {point["_id"]: dict(point) for point in named}
+        return named
 
     def set_pending(self, points: Sequence[Point]) -> None:
         """Be told which suggestions are being measured: they are taken to come out as expected."""
@@ -151,8 +156,8 @@ class GaussianProcess:
 
     def register_failures(self, suggestions: Sequence[Point]) -> None:
         """Learn that these points will never be measured: their places are not asked for again."""
-        self._readings.fail(suggestions)
-        self._turns.end(suggestions)
+        self._readings.fail([self._placed(suggestion) for suggestion in suggestions])
+        self._end(suggestions)
 
     def get_best_points(self) -> list[tuple[Any, dict[str, Any], dict[str, float]]]:
         """Return ``(_id, axes, objectives)`` of the measured point with the best expected value.
@@ -186,6 +191,18 @@ class GaussianProcess:
         mean, sd = self._posterior()(self._space.to_unit(points))
         shift, width = self._readings.scaling(fitted_to(self._readings.count))
         return self._readings.as_measured(mean * width + shift, sd * width)
+
+    def _placed(self, point: Point) -> Point:
+        name = point.get("_id")
+        if not self._turns.owns(name) or any(axis in point for axis in self._space):
+            return point
+        return {**self._asked.get(name, {}), **point}
+
+    def _end(self, points: Sequence[Point]) -> None:
+        self._turns.end(points)
+        for point in points:
+            if self._turns.owns(name := point.get("_id")):
+                self._asked.pop(name, None)
 
     def _wanted(self, underway: Array, seed: Sequence[int]) -> Array:
         avoid = np.vstack([underway, *self._readings.avoid])

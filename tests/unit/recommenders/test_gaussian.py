@@ -7,6 +7,8 @@ from itertools import pairwise
 import cloudpickle
 import numpy as np
 import pytest
+from bluesky_adaptive import plans
+from bluesky_adaptive.protocols import OptimizationProblem
 from bluesky_adaptive.protocols import Optimizer as TheirOptimizer
 
 from skysteer.errors import PointError, SpaceError
@@ -16,6 +18,7 @@ from skysteer.recommenders import gaussian
 from skysteer.recommenders._acquisition import Doubt, LogImprovement, log_h
 from skysteer.recommenders._matern import Hyperparameters, Posterior
 from skysteer.recommenders.gaussian import GaussianProcess, fitted_to
+from skysteer.testing import SimulatedBeamline
 
 SPACE = Space(Axis("x", -5, 5, units="mm"), Axis("y", -5, 5, units="mm"))
 
@@ -326,3 +329,59 @@ def test_it_has_the_abilities_it_should():
     recommender = GaussianProcess(SPACE, maximize="det")
     for ability in (Optimizer, TheirOptimizer, HasSpace, KnowsPending, TrialFaultAware):
         assert isinstance(recommender, ability)
+
+
+class TestInThePlansOfBlueskyAdaptive:
+    """They tell an outcome by its ``_id`` alone, without the axes."""
+
+    def test_a_point_without_axes_is_where_it_was_suggested(self):
+        placed, bare = GaussianProcess(SPACE, maximize="det"), GaussianProcess(SPACE, maximize="det")
+        for _ in range(8):
+            points = measured(placed.suggest())
+            placed.ingest(points)
+            assert [point["_id"] for point in bare.suggest()] == [point["_id"] for point in points]
+            bare.ingest([{"_id": point["_id"], "det": point["det"]} for point in points])
+        assert bare.suggest() == placed.suggest()
+        assert bare.get_best_points() == placed.get_best_points()
+
+    def test_a_failure_without_axes_is_where_it_was_suggested(self):
+        placed, bare = taught(8), taught(8)
+        ((failed,), _) = placed.suggest(), bare.suggest()
+        placed.register_failures([failed])
+        bare.register_failures([{"_id": failed["_id"]}])
+        assert bare.suggest() == placed.suggest() != [failed]
+
+    def test_an_unknown_point_without_axes_is_refused(self):
+        with pytest.raises(PointError, match="x is missing"):
+            taught(2).ingest([{"_id": "gaussian-0", "det": 1.0}])
+
+    def test_nothing_is_kept_of_points_that_came_back(self):
+        recommender = taught(10)
+        assert recommender._asked == {}
+
+    @pytest.mark.parametrize("plan", [plans.optimize, plans.optimize_in_run])
+    def test_it_drives_them(self, stock_RE, plan):
+        beam = SimulatedBeamline(stock_RE, seed=3)
+        readings = []
+
+        class Newest:
+            __name__ = "Newest"
+
+            def __call__(self, uid, suggestions):
+                newest = readings[-len(suggestions) :]
+                return [{"_id": s["_id"], "score": det} for s, det in zip(suggestions, newest, strict=True)]
+
+        def keep(name, doc):
+            if "det" in doc["data"]:
+                readings.append(doc["data"]["det"])
+
+        stock_RE.subscribe(keep, "event")
+        recommender = GaussianProcess(SPACE, maximize="score")
+        problem = OptimizationProblem(
+            optimizer=recommender, actuators=[beam.x, beam.y], sensors=[beam.det], evaluation_function=Newest()
+        )
+        stock_RE(plan(problem, iterations=4, n_points=2))
+        ((_, axes, objectives),) = recommender.get_best_points()
+        assert set(axes) == {"x", "y"}
+        assert objectives["score"] in readings
+        assert len(readings) == 8
