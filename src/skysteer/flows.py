@@ -265,11 +265,11 @@ def watch(
     """
     wheel = Steering() if steering is None else steering
     fields = Fields({}, {key: key for key in objectives}, stream, reduced=not objectives)
-    named: list[tuple[str | None, Judge]]
+    named: list[tuple[str, Judge]]
     if isinstance(judges, Mapping):
         named = list(judges.items())
     else:
-        named = [(None, judge) for judge in (judges if isinstance(judges, Sequence) else [judges])]
+        named = _named(judges if isinstance(judges, Sequence) else [judges])
     dogs = [
         Watchdog(
             judge, wheel, fields, every=every, worker=worker, on_error=on_error, name=name, silent_after=silent_after
@@ -286,6 +286,19 @@ def watch(
         raise
     yield from _gone(_close(dogs))
     return value
+
+
+def _named(judges: Sequence[Judge]) -> list[tuple[str, Judge]]:
+    """Each judge with a name of its own, as keep going ends the hold of the same author only."""
+    named: dict[str, Judge] = {}
+    for judge in judges:
+        name = first = getattr(judge, "__name__", type(judge).__name__)
+        number = 1
+        while name in named:
+            number += 1
+            name = f"{first} {number}"
+        named[name] = judge
+    return list(named.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,8 +350,8 @@ def _adaptive(
         replayed = advisor.replayed
         queues = _Queues(advisor.queue, None if fallback is None else fallback.queue)
         measuring = plan(cleared, launch, queues)
-        result = yield from (measuring if home is None else returning(measuring, _by_name(motors), home))
-        yield Msg("unsubscribe", None, token)
+        measuring = measuring if home is None else returning(measuring, _by_name(motors), home)
+        result = yield from _heard(measuring, token)
         best = yield from _best(advisor, asked.patience, result)
         if asked.finally_move == "best" and best is not None:
             there = _destination(cleared.space, best)
@@ -357,6 +370,19 @@ def _adaptive(
         yield from _gone(_close(mine))
         raise
     yield from _gone(_close(mine))
+    return result
+
+
+def _heard(plan: Plan[T], token: Any) -> Plan[T]:
+    """Unsubscribe when a plan is over, however it ended: an outer plan may go on for days."""
+    try:
+        result = yield from plan
+    except GeneratorExit:
+        raise
+    except BaseException:
+        yield Msg("unsubscribe", None, token)
+        raise
+    yield Msg("unsubscribe", None, token)
     return result
 
 
@@ -438,14 +464,16 @@ def _started(advisor: Advisor) -> Plan[None]:
 def _best(advisor: Advisor, patience: Patience, result: AdaptiveResult) -> Plan[Mapping[str, Any] | None]:
     """The best point, once every measured point was told. None if the recommender is silent or fails."""
     future = advisor.best(known=result.measured)
-    deadline = None if patience.timeout is None else time.monotonic() + patience.timeout
+    forever = patience.timeout is None or patience.on_timeout == "wait"
+    deadline = None if forever else time.monotonic() + (patience.timeout or 0.0)
     try:
         return (yield from _wait(future, deadline))
     except FieldError as exc:
         exc.result = replace(result, reason=str(exc), exit_status="fail")
         raise
     except (TimeoutError, SkysteerError) as exc:
-        log.warning("the recommender does not say which point is best: %s", exc)
+        if advisor.knows_best or not isinstance(exc, TimeoutError):
+            log.warning("the recommender does not say which point is best: %s", exc)
         return None
 
 

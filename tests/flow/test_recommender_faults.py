@@ -9,9 +9,10 @@ import time
 import pytest
 from bluesky.utils import RunEngineInterrupted
 
-from skysteer import Advisor, Patience, RunEngine
+from skysteer import Advisor, Axis, Patience, RunEngine, Space
 from skysteer.errors import PreflightError, RecommenderError, SilentRecommender, SuggestionError, WorkerDied
 from skysteer.recommenders import Sequence
+from skysteer.recommenders.gaussian import GaussianProcess
 from skysteer.testing import MAD_ANSWERS, Dying, Fixed, Mad, Raising, Recorder, Silent, SimulatedBeamline, Slow
 
 from .conftest import POSITIONS, along_x, told
@@ -335,3 +336,27 @@ def test_a_scan_whose_advisor_is_taken_by_another_engine_ends_with_an_error(RE, 
             first.result(10)
         silent.release()
         assert second.result(10).plan_result.measured == 2
+
+
+# ------------------------------------------------------------ what is left of a scan that ended
+
+
+def test_patience_that_waits_waits_for_the_best_point_too(RE, beam, flow):
+    recommender = Slow(GaussianProcess(Space(Axis("x", -5, 5)), maximize="det"), 0.3, where="get_best_points")
+    result = RE(scan(flow, beam, recommender, 2, patience=Patience(0.05), finally_move="best")).result(30).plan_result
+    assert beam.x.position == result.best["x"]
+
+
+def test_a_scan_that_failed_does_not_go_on_listening(RE, beam, flow):
+    """In a plan that runs for days, with thousands of scans, they would all be there."""
+    heard = []
+
+    def plan():
+        for _ in range(3):
+            try:
+                yield from scan(flow, beam, Raising(along_x(), at=2))
+            except RecommenderError:
+                heard.append(len(RE._temp_callback_ids))
+
+    RE(plan()).result(30)
+    assert heard == [0, 0, 0]
