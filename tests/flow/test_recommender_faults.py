@@ -342,7 +342,7 @@ def test_a_scan_whose_advisor_is_taken_by_another_engine_ends_with_an_error(RE, 
 
 
 def test_patience_that_waits_waits_for_the_best_point_too(RE, beam, flow):
-    recommender = Slow(GaussianProcess(Space(Axis("x", -5, 5)), maximize="det"), 0.3, where="get_best_points")
+    recommender = Slow(GaussianProcess(Space(Axis("x", -5, 5)), maximize="det"), 1.0, where="get_best_points")
     result = RE(scan(flow, beam, recommender, 2, patience=Patience(0.05), finally_move="best")).result(30).plan_result
     assert beam.x.position == result.best["x"]
 
