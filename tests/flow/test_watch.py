@@ -317,3 +317,28 @@ def test_many_engines_need_many_steerings_and_do_not_meet():
             engine.subscribe(lambda name, doc: ends.append(doc["num_events"]["primary"]) if name == "stop" else None)
             engine(watch(bp.count([beam.det], num=300), After(number), objectives=["det"])).result(20)
         assert ends[0] <= ends[1]
+
+
+@pytest.mark.parametrize("worker", ["thread", "process"])
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_a_judge_that_exits_is_one_that_fails(RE, beam, seen, worker, error):
+    beam.det.dead_time = 0.01
+
+    def judge(observation):
+        raise error("leaving")
+
+    RE(watch(bp.count([beam.det], num=10_000), judge, worker=worker, on_error="abort")).result(30)
+    assert seen.stops == [("abort", f"judge: the judge failed: {error.__name__}: leaving")]
+
+
+def test_two_judges_of_the_same_name_hold_each_for_itself(RE, beam, seen):
+    holds = After(2, Verdict.HOLD, "wait")
+    goes_on = After(1, Verdict.KEEP_GOING, "go")
+    steering = Steering()
+    beam.det.dead_time = 0.005
+    future = RE(watch(bp.count([beam.det], num=10_000), [goes_on, holds, After(10_000)], steering=steering))
+    until(lambda: steering.wanted is not None)
+    assert steering.wanted == (Verdict.HOLD, "After 2: wait")
+    steering.request(Verdict.ABORT, "seen", author="test")
+    future.result(10)
+    assert seen.stops == [("abort", "test: seen")]

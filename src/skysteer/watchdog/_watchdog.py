@@ -212,7 +212,7 @@ class Watchdog:
             with self._lock:
                 self._status = replace(self._status, restarts=self._status.restarts + 1)
             self._failed(str(exc), item.launch)
-        except Exception as exc:
+        except BaseException as exc:  # SystemExit, ... would end this thread, and nobody would watch
             self._failed(f"{type(exc).__name__}: {exc}", item.launch)
         else:
             self._judged(judgement, item)
