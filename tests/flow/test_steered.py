@@ -526,3 +526,183 @@ def test_abort_after_a_pause_at_any_message_leaves_nothing_moving(RE, seen, stee
     where = beam.x.position
     RE(bps.sleep(0.03)).result(5)
     assert beam.x.position == where
+
+
+# ------------------------------------------------------------ what users did that nobody had thought of
+
+
+@pytest.mark.parametrize("verdict", [Verdict.ENOUGH, Verdict.ABORT])
+def test_a_plan_that_uses_the_answer_of_its_wait_for_is_not_given_a_wrong_one(RE, seen, steering, verdict):
+    import asyncio
+
+    waiting = threading.Event()
+
+    async def forever():
+        waiting.set()
+        await asyncio.sleep(60)
+
+    def plan():
+        yield from bps.open_run()
+        (future,) = yield from bps.wait_for([forever])
+        future.result()
+        yield from bps.close_run()
+
+    future = RE(steered(plan(), steering))
+    assert waiting.wait(5)
+    ask(steering, verdict)
+    future.result(5)
+    assert seen.stops == [("success" if verdict is Verdict.ENOUGH else "abort", "test: because")]
+
+
+@pytest.mark.parametrize("how", ["stop", "abort"])
+@pytest.mark.parametrize("when", ["held", "stopping"])
+def test_a_plan_that_the_engine_ends_meanwhile_cleans_up(RE, beam, seen, steering, how, when):
+    class Slow:
+        """Takes its time to stop."""
+
+        name, parent = "slow", None
+        stopping = threading.Event()
+
+        def set(self, value):
+            from skysteer.engine import Status
+
+            return Status()
+
+        def stop(self, *, success=False):
+            self.stopping.set()
+
+    slow = Slow()
+
+    def plan():
+        yield from bps.abs_set(slow, 1)
+        yield from bp.count([beam.det], num=10_000)
+
+    future = RE(steered(bpp.finalize_wrapper(plan(), lambda: bps.mv(beam.y, 1.5)), steering))
+    until(lambda: len(seen.points) > 2)
+    if when == "held":
+        held = threading.Event()
+        RE.msg_hook = lambda message: held.set() if message.command == "wait_for" else None
+        ask(steering, Verdict.HOLD)
+        assert held.wait(5)
+    else:
+        ask(steering, Verdict.ABORT)
+        assert slow.stopping.wait(5)
+    getattr(RE, how)()
+    with pytest.raises(RunEngineInterrupted):
+        future.result(10)
+    assert beam.y.position == 1.5
+    assert beam.det.staged == beam.det.unstaged == 1
+    assert len(seen.stops) == 1
+
+
+def test_a_plan_that_an_outer_steering_ends_in_a_hold_cleans_up(RE, beam, seen):
+    outer, inner = Steering(), Steering()
+    plan = bpp.finalize_wrapper(bp.count([beam.det], num=10_000, delay=0.001), lambda: bps.mv(beam.y, 1.5))
+    future = RE(steered(steered(plan, inner), outer))
+    until(lambda: len(seen.points) > 2)
+    ask(inner, Verdict.HOLD)
+    ask(outer, Verdict.ABORT, "outer")
+    future.result(10)
+    assert beam.y.position == 1.5
+    assert seen.stops == [("abort", "test: outer")]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.ENOUGH, Verdict.ABORT])
+def test_a_move_that_goes_on_between_readings_is_stopped_with_the_plan(RE, seen, steering, verdict):
+    beam = SimulatedBeamline(RE, velocity=0.5)
+
+    def ramp():
+        yield from bps.open_run()
+        yield from bps.abs_set(beam.x, 4.0, group="at the end")
+        while True:
+            yield from bps.trigger_and_read([beam.det, beam.x])
+            yield from bps.sleep(0.001)
+
+    where = []
+
+    def samples():
+        yield from steered(ramp(), steering)
+        where.append(beam.x.position)
+        yield from bps.sleep(0.05)
+        where.append(beam.x.position)
+
+    future = RE(samples())
+    until(lambda: beam.x.position > 0.01)
+    ask(steering, verdict)
+    future.result(10)
+    assert where[0] == where[1] < 2
+    assert [reason for _, reason in seen.stops] == ["test: because"]
+
+
+def test_a_steering_that_steers_a_plan_is_refused_to_another_and_goes_on(RE, beam, seen, steering):
+    from skysteer.errors import SteeringBusy
+
+    refused = []
+
+    def outer():
+        try:
+            yield from steered(bp.count([beam.det]), steering)
+        except SteeringBusy as exc:
+            refused.append(str(exc))
+        yield from bp.count([beam.det], num=10_000, delay=0.001)
+
+    future = RE(steered(outer(), steering))
+    until(lambda: len(seen.points) > 2)
+    assert "give each plan a Steering of its own" in refused[0]
+    assert ask(steering, Verdict.ABORT).accepted
+    future.result(10)
+    assert seen.stops == [("abort", "test: because")]
+
+
+def test_a_simulator_can_look_at_a_steered_plan(beam_of_no_engine, steering, capsys):
+    from bluesky.simulators import summarize_plan
+
+    begun = time.monotonic()
+    summarize_plan(steered(bp.count([beam_of_no_engine.det], num=3, delay=60), steering))
+    assert time.monotonic() - begun < 10
+    assert capsys.readouterr().out.count("Read ['det']") == 3
+    assert not steering.running
+
+
+@pytest.fixture
+def beam_of_no_engine(RE):
+    return SimulatedBeamline(RE)
+
+
+def test_a_stop_or_unstage_that_fails_is_logged_once_and_the_rest_is_unstaged(RE, beam, steering, caplog):
+    class Broken:
+        name, parent = "broken", None
+        moving = threading.Event()
+
+        def set(self, value):
+            from skysteer.engine import Status
+
+            self.moving.set()
+            return Status()
+
+        def stop(self, *, success=False):
+            raise OSError("the controller does not answer")
+
+        def stage(self):
+            return [self]
+
+        def unstage(self):
+            raise OSError("nor does it unstage")
+
+    def plan():
+        device = Broken()
+        yield from bps.stage(device)
+        yield from bps.stage(beam.det, wait=True)
+        yield from bps.mv(device, 1)
+
+    def one_after_the_other():
+        yield from steered(plan(), steering)
+        assert beam.det.staged == beam.det.unstaged == 1
+        yield from bp.count([beam.det])
+
+    future = RE(one_after_the_other())
+    assert Broken.moving.wait(5)
+    ask(steering, Verdict.ABORT)
+    future.result(10)
+    assert caplog.text.count("broken could not be stopped") == 1
+    assert caplog.text.count("broken could not be unstaged") == 1

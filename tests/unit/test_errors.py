@@ -17,6 +17,7 @@ from skysteer.errors import (
     SilentRecommender,
     SkysteerError,
     SpaceError,
+    SteeringBusy,
     SuggestionError,
     TooManyFailures,
     WorkerDied,
@@ -35,6 +36,7 @@ EXAMPLES = [
     SilentRecommender("5 s"),
     TooManyFailures("on_failure='stop'", failed=2, last={"x": 1.0}),
     EngineBusy("busy"),
+    SteeringBusy("busy"),
     NoRecommendation("done"),
 ]
 
@@ -62,7 +64,7 @@ def defined():
 
 def test_the_tree_in_the_docstring_has_every_class_and_no_other():
     assert set(drawn()) == set(defined()) == set(errors.__all__)
-    assert len(drawn()) == 12
+    assert len(drawn()) == 13
 
 
 @pytest.mark.parametrize("name", errors.__all__)

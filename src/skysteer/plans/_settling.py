@@ -59,7 +59,8 @@ def stop_moving(moved: Sequence[tuple[Any, Status | None]], *, unsure: bool = Fa
     for device, status in moved:
         if not isinstance(device, Stoppable) or (status is not None and status.done and not unsure):
             continue
-        yield from _stop(device)
+        if not (yield from _stop(device)):
+            continue
         if status is None or unsure:
             yield from tolerant(Msg("sleep", None, AGAIN))
             yield from _stop(device)
@@ -78,15 +79,18 @@ def tolerant(message: Message) -> Plan[Any]:
         return None
 
 
-def _stop(device: Any) -> Plan[None]:
+def _stop(device: Any) -> Plan[bool]:
+    """False if the device refuses: telling it again would only fill the log."""
     try:
         yield Msg("stop", device)
     except RunEngineControlException:
         raise
     except FailedStatus:
-        return
+        return True
     except Exception:
         log.exception("%s could not be stopped", getattr(device, "name", device))
+        return False
+    return True
 
 
 def _done(status: Status, deadline: float | None = None) -> Plan[None]:

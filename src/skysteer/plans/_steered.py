@@ -18,8 +18,10 @@ from bluesky.utils import (
     Msg,
     RequestAbort,
     RequestStop,
+    RunEngineControlException,
 )
 
+from skysteer.errors import SteeringBusy
 from skysteer.handoff import Steering
 from skysteer.model import Verdict
 
@@ -55,8 +57,9 @@ def steered(plan: Plan[T], steering: Steering, *, watch: Sequence[Callable[[str,
 
     *Enough* acts at the next event boundary: a reading under way is finished,
     nothing new is begun, and the run closes with ``success``. *Abort* acts at
-    once, also in the middle of a long exposure, move or sleep: what moves is
-    stopped, the plan's own clean-up runs, and the run closes with ``abort``.
+    once, also in the middle of a long exposure, move or sleep, and the run
+    closes with ``abort``. Either way what still moves is stopped, and the
+    plan's own clean-up runs.
     *Keep going* reset holds between two events. The stop document carries the
     reason and who said it. Only this plan ends; an outer one goes on.
 
@@ -76,6 +79,11 @@ def steered(plan: Plan[T], steering: Steering, *, watch: Sequence[Callable[[str,
         What the plan returns; ``None`` if it was ended early
         (`skysteer.handoff.Steering.requests` says why).
 
+    Raises
+    ------
+    SteeringBusy
+        If the steering steers another plan, perhaps one around this.
+
     Notes
     -----
     As a preprocessor: ``RE.preprocessors.append(partial(steered, steering=steering))``.
@@ -83,10 +91,14 @@ def steered(plan: Plan[T], steering: Steering, *, watch: Sequence[Callable[[str,
     are not interrupted. A device that cannot stop is ended by its unstage;
     what then still fails within `WINDOW` seconds is not passed on.
     """
+    if steering.running:
+        raise SteeringBusy(
+            f"{steering!r} steers a plan already, which would obey it no more: give each plan a Steering of its own"
+        )
+    unmute = _mute_cancelled_watches()
     launch = steering.launch()
     latch = AbortLatch(steering.abort.latch)
     tokens: list[Any] = []
-    unmute = _mute_cancelled_watches()
     try:
         for callback in watch:
             token = yield Msg("subscribe", None, callback, "all")
@@ -127,7 +139,10 @@ def _mute_cancelled_watches() -> Callable[[], None]:
     Bluesky 1.15 cancels the task that watches, whose callback then asks the
     cancelled task for its exception, which raises. Returns what takes it back.
     """
-    loop = asyncio.get_running_loop()
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # a simulator runs the plan: there is no loop
+        return lambda: None
     before = loop.get_exception_handler()
 
     def handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -192,7 +207,13 @@ class _Helm:
                 wanted = None if self.leaving else self.steering.wanted
                 if wanted is not None and not (self.reading and wanted[0] is not Verdict.ABORT):
                     if wanted[0] is Verdict.HOLD:
-                        yield from self._hold()
+                        try:
+                            yield from self._hold()
+                        except GeneratorExit:
+                            self.plan.close()
+                            raise
+                        except BaseException as exc:  # the plan is to clean up also when it is ended in a hold
+                            message = self._throw(exc)
                     else:
                         message = yield from self._end(*wanted)
                     continue
@@ -217,10 +238,11 @@ class _Helm:
                     elif self.leaving and message.command == "drop" and isinstance(exc, IllegalMessageSequence):
                         answer = None  # a pause had dropped it already
                     else:
-                        self.leaving = self.leaving or isinstance(exc, RequestAbort | RequestStop)
-                        message = self.plan.throw(exc)
+                        message = self._throw(exc)
                         continue
                 else:
+                    if answer is None and message.command == "wait_for" and not self.leaving:
+                        continue  # it was cut short: its answer would be wrong
                     self._note(message, answer)
                 message = self.plan.send(answer)
         except StopIteration as stop:
@@ -377,10 +399,20 @@ class _Helm:
         self.ending = SteeredAbort(reason) if verdict is Verdict.ABORT else SteeredEnough(reason)
         self.leaving = True
         log.info("%s: %s", verdict.value, reason)
-        if verdict is Verdict.ABORT:
-            disturbed = self.pauses != self.interruptions.count
+        disturbed = self.pauses != self.interruptions.count
+        try:
             yield from stop_moving([(device, status) for device, status, _ in self.under_way], unsure=disturbed)
+        except GeneratorExit:
+            self.plan.close()
+            raise
+        except BaseException as exc:  # the engine or an outer steering ends it too: it is to clean up all the same
+            return self._throw(exc)
         return self.plan.throw(self.ending)
+
+    def _throw(self, exc: BaseException) -> Any:
+        """Let the plan hear what the engine raised; its next message."""
+        self.leaving = self.leaving or isinstance(exc, RequestAbort | RequestStop)
+        return self.plan.throw(exc)
 
     def _throw_again(self) -> Any:
         assert self.ending is not None, "only a plan that was ended is told again"
@@ -400,7 +432,12 @@ class _Helm:
             with suppress(IllegalMessageSequence):
                 yield Msg("close_run", None, run=run, exit_status=status, reason=reason)
         for device in list(self.staged):
-            yield from tolerant(Msg("unstage", device))
+            try:
+                yield from tolerant(Msg("unstage", device))
+            except RunEngineControlException:
+                raise
+            except Exception:
+                log.exception("%s could not be unstaged", getattr(device, "name", device))
         yield from settle_within([status for _, status, _ in self.under_way if status is not None], WINDOW)
 
 

@@ -47,6 +47,8 @@ def wait_until(ready: Callable[[], bool], watch: Watch, deadline: float | None =
     try:
         while not ready() and (deadline is None or time.monotonic() < deadline):
             yield Msg("wait_for", None, [factory])
+            if not armed:
+                break  # nobody waits: a simulator runs the plan
             _cancel(armed)
     finally:
         # A pause or an abort leaves the future of an interrupted wait behind.
