@@ -35,7 +35,7 @@ OVERLAPPING: dict[str, tuple[Condition, Work]] = {
 
 def measure(settings: Settings) -> Report:
     """Run it."""
-    n, reps = settings.choose(settings.n, 300, 60), settings.choose(settings.reps, 9, 3)
+    n, reps = settings.choose(settings.n, 300, 60), settings.choose(settings.reps, 7, 3)
     thinking_n, thinking_reps = min(n, 10 if settings.quick else 40), min(reps, 3)
     shuffled = random.Random(1)
     with RunEngine() as RE:
