@@ -296,7 +296,8 @@ def test_nested_steerings_end_what_is_theirs(RE, beam, seen):
     assert not outer.running
 
 
-def test_a_plan_that_swallows_the_end_is_ended_all_the_same(RE, beam, seen, steering):
+@pytest.mark.parametrize("swallowed", [Exception, BaseException])
+def test_a_plan_that_swallows_the_end_is_ended_all_the_same(RE, beam, seen, steering, swallowed):
     beam.det.dead_time = 0.002
 
     def stubborn():
@@ -305,7 +306,7 @@ def test_a_plan_that_swallows_the_end_is_ended_all_the_same(RE, beam, seen, stee
         while True:
             try:
                 yield from bps.trigger_and_read([beam.det])
-            except Exception:
+            except swallowed:
                 yield from bps.null()
 
     at_event(RE, 3, lambda: ask(steering, Verdict.ABORT, "stop it"))

@@ -419,7 +419,8 @@ class _Helm:
         self.throws += 1
         if self.throws > THROWS:
             log.warning("the plan goes on measuring although it was ended %d times; it is closed", self.throws)
-            self.plan.close()
+            with suppress(RuntimeError):  # it swallows that, too
+                self.plan.close()
             raise self.ending
         return self.plan.throw(self.ending)
 
