@@ -33,8 +33,9 @@ class Action:
     @property
     def event_map(self) -> Mapping[str, SRLatch]:
         """One entry, name to latch. Made on first use; needs no running loop."""
-        # setdefault is atomic: two threads get the same latch.
-        self._latches.setdefault(self.name, SRLatch())
+        if self.name not in self._latches:
+            # setdefault is atomic: two threads get the same latch.
+            self._latches.setdefault(self.name, SRLatch())
         return self._latches
 
     @property

@@ -63,6 +63,7 @@ class Steering:
         self._ignored = 0
         self._requests: deque[Request] = deque(maxlen=KEPT)
         self._holds: dict[str, str] = {}
+        self._latches = self.keep_going.latch, self.enough.latch, self.abort.latch
         self.keep_going.latch.set()
 
     # ------------------------------------------------------------ for whoever steers
@@ -158,12 +159,13 @@ class Steering:
     @property
     def wanted(self) -> tuple[Verdict, str] | None:
         """What the plan is to do now, and why; ``None`` to run on. Abort beats enough beats hold."""
-        if self.abort.latch.is_set():
-            return Verdict.ABORT, self.abort.latch.last.cause
-        if self.enough.latch.is_set():
-            return Verdict.ENOUGH, self.enough.latch.last.cause
-        if not self.keep_going.latch.is_set():
-            return Verdict.HOLD, self.keep_going.latch.last.cause
+        going, enough, abort = self._latches  # looked at before every message of a plan
+        if abort.is_set():
+            return Verdict.ABORT, abort.last.cause
+        if enough.is_set():
+            return Verdict.ENOUGH, enough.last.cause
+        if not going.is_set():
+            return Verdict.HOLD, going.last.cause
         return None
 
     def when_changed(self, wake: Callable[[], None]) -> Callable[[], None]:

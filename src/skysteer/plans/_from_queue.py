@@ -166,7 +166,7 @@ def _launch(
         if each is not None:
             each.launch(space, uid)
     initial = [
-        Suggestion(f"{uid[:8]}-i{number}", space.clean(point), "initial")
+        Suggestion(f"{uid[:12]}-i{number}", space.clean(point), "initial")
         for number, point in enumerate(options.initial)
     ]
     asking = Asking(

@@ -277,7 +277,7 @@ class Advisor:
         checked = check_answer(
             answer, count=ticket.count, space=launch.space, known=self._used.__contains__, recommender=self.name
         )
-        prefix = f"{launch.uid[:8]}-{self._origin[0]}"
+        prefix = f"{launch.uid[:12]}-{self._origin[0]}"
         suggestions = tuple(
             Suggestion(f"{prefix}{next(self._numbers)}", point, self._origin, identity) for point, identity in checked
         )

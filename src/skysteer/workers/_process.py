@@ -6,9 +6,11 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import cloudpickle
 
@@ -104,11 +106,31 @@ class ProcessWorker:
 
 def _pickle(servant: Any, name: str) -> bytes:
     try:
-        return cloudpickle.dumps(servant)  # pyright: ignore[reportUnknownMemberType]
+        with ExitStack() as stack:
+            for module in _not_importable(servant):
+                cast(Any, cloudpickle).register_pickle_by_value(module)
+                stack.callback(cast(Any, cloudpickle).unregister_pickle_by_value, module)
+            return cloudpickle.dumps(servant)  # pyright: ignore[reportUnknownMemberType]
     except Exception as exc:
         raise RecommenderError(
             f"{name} cannot be sent to a process of its own ({exc}); make it picklable, or use worker='thread'"
         ) from exc
+
+
+def _not_importable(servant: Any) -> set[ModuleType]:
+    """Modules of what a servant holds that were loaded from a file by path: the process could not import them."""
+    held: list[Any] = [servant, *getattr(servant, "__dict__", {}).values()]
+    names: set[Any] = {getattr(each, "__module__", None) for each in [*held, *map(type, held)]}
+    loaded = {sys.modules[name] for name in names if name in sys.modules and name != "__main__"}
+    return {module for module in loaded if not _found(module.__name__.partition(".")[0])}
+
+
+def _found(package: str) -> bool:
+    """Whether a fresh interpreter would find a package or module by its name."""
+    try:
+        return any(finder.find_spec(package, None) for finder in sys.meta_path)
+    except Exception:  # a finder of somebody's own
+        return True
 
 
 def _reap(process: subprocess.Popen[bytes]) -> int:

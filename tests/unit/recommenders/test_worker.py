@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import os
 import signal
@@ -646,3 +647,17 @@ def test_the_file_of_the_process_does_not_import_the_package(script):
         print([name for name in sys.modules if name.startswith(("skysteer", "bluesky"))])
     """)
     assert printed.strip() == "[]"
+
+
+def test_an_agent_that_was_loaded_from_a_file_by_its_path_works(advise, tmp_path, monkeypatch):
+    path = tmp_path / "my_agent_file.py"
+    path.write_text(
+        "class FileAgent:\n"
+        "    def ingest(self, points): pass\n"
+        "    def suggest(self, num_points=None): return [{'x': 2.5}]\n"
+    )
+    spec = importlib.util.spec_from_file_location("my_agent_file", path)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "my_agent_file", module)
+    spec.loader.exec_module(module)
+    assert ask(advise(module.FileAgent()))[0].point == {"x": 2.5}
