@@ -118,6 +118,7 @@ def test_a_measurement_is_held_while_the_beam_is_down_and_then_goes_on(
     currents = [event["data"]["ring_current"] for event in documents.events(2, "ring_current_monitor")]
     assert currents == [300.0, 0.0, 300.0]
     assert hold["dark"] == sum(event["data"]["ring_current"] == 0 for event in documents.events(2)) < 20
+    assert hold["dark_fixed"] > hold["dark"] + 10  # nobody holds a fixed length
     gaps = np.diff([event["time"] for event in documents.events(2)])
     assert max(gaps) > 0.8
 
@@ -241,6 +242,8 @@ def test_ctrl_c_closes_a_held_run_and_keeps_what_was_measured(running: subproces
     documents = Documents(tmp_path)
     stop = documents.stops[-1]
     assert (len(documents.stops), stop["exit_status"], stop["reason"]) == (3, "abort", "interrupted by Ctrl-C")
+    # told as it was said, not when the beam was back
+    assert documents.events(2, "ring_current_monitor")[-1]["data"]["ring_current"] == 0
     where = tmp_path / "documents.jsonl"
     count = len(documents.events(2))
     assert said == f"skysteer demo: interrupted after {count} of 20 points; the documents are in {where}\n"
