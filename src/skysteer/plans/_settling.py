@@ -56,19 +56,33 @@ def stop_moving(moved: Sequence[tuple[Any, Status | None]], *, unsure: bool = Fa
     told until its status is done; without a status, twice.
     """
     deadline = time.monotonic() + STOPPING
-    for device, status in moved:
-        if not isinstance(device, Stoppable) or (status is not None and status.done and not unsure):
-            continue
-        if not (yield from _stop(device)):
-            continue
-        if status is None or unsure:
-            yield from tolerant(Msg("sleep", None, AGAIN))
-            yield from _stop(device)
-        while status is not None and not status.done and time.monotonic() < deadline:
-            yield from _hear(_done(status, min(deadline, time.monotonic() + AGAIN)))
-            if not status.done:
-                yield from _stop(device)
+    moving: list[tuple[Any, Status | None]] = []
+    under_way = [(device, status) for device, status in moved if status is None or not status.done or unsure]
+    if not under_way:
+        return
+    for device, status in under_way:  # all of them are told before any is waited for
+        if isinstance(device, Stoppable) and (yield from _stop(device)):
+            moving.append((device, status))
+    doubtful = [device for device, status in moving if status is None or unsure]
+    if doubtful:
+        yield from tolerant(Msg("sleep", None, AGAIN))
+    for device in doubtful:
+        yield from _stop(device)
+    late = _not_done(moving)
+    while late and time.monotonic() < deadline:
+        again = min(deadline, time.monotonic() + AGAIN)
+        for _, status in late:
+            yield from _hear(_done(status, again))
+        told: list[tuple[Any, Status]] = []
+        for device, status in _not_done(late):
+            if (yield from _stop(device)):
+                told.append((device, status))
+        late = told
     yield from settle([status for _, status in moved if status is not None and status.done])
+
+
+def _not_done(moving: Sequence[tuple[Any, Status | None]]) -> list[tuple[Any, Status]]:
+    return [(device, status) for device, status in moving if status is not None and not status.done]
 
 
 def tolerant(message: Message) -> Plan[Any]:
@@ -80,7 +94,7 @@ def tolerant(message: Message) -> Plan[Any]:
 
 
 def _stop(device: Any) -> Plan[bool]:
-    """False if the device refuses: telling it again would only fill the log."""
+    """Tell a device to stop; False if it refuses: telling it again would only fill the log."""
     try:
         yield Msg("stop", device)
     except RunEngineControlException:

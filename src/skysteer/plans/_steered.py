@@ -179,25 +179,8 @@ class _Helm:
     pauses: int = 0
 
     def run(self) -> Plan[Any]:
-        try:
-            value = yield from self._run()
-        except (SteeredAbort, SteeredEnough) as exc:
-            if exc is not self.ending:  # an outer steering ends us too
-                yield from self._close()
-                raise
-            value = None
-        except GeneratorExit:
-            raise
-        except BaseException:
-            if self.ending is not None:
-                yield from self._close()
-            raise
-        if self.ending is not None:
-            yield from self._close()
-            return None
-        return value
-
-    def _run(self) -> Plan[Any]:
+        # One frame: Bluesky's stubs look at every frame above them, for each message.
+        value = None
         try:
             if self._wants_end():  # before anything of it was done
                 self.plan.close()
@@ -245,13 +228,26 @@ class _Helm:
                         continue  # it was cut short: its answer would be wrong
                     self._note(message, answer)
                 message = self.plan.send(answer)
+        except GeneratorExit:
+            raise
         except StopIteration as stop:
-            return stop.value
+            value = stop.value
+        except BaseException as exc:
+            if exc is not self.ending:
+                if self.ending is not None or isinstance(exc, SteeredAbort | SteeredEnough):  # an outer steering's
+                    yield from self._close()
+                raise
+        if self.ending is None:
+            return value
+        yield from self._close()
+        return None
 
     # ------------------------------------------------------------ forwarding
 
     def _forward(self, message: Message) -> Plan[Any]:
         if self.leaving:
+            if message.command == "close_run" and self.ending is not None and not self.reading:
+                yield from tolerant(Msg("checkpoint"))
             return (yield self._with_reason(message))
         match message.command:
             case "wait":
@@ -364,8 +360,7 @@ class _Helm:
         moving = message.command in ("set", "trigger", "kickoff", "complete", "prepare")
         if moving and not isinstance(message.obj, AbortLatch):
             # Where a pause or an abort took the answer, it moves all the same.
-            status = answer if isinstance(answer, Status) else None
-            self.under_way.append((message.obj, status, message.kwargs.get("group")))
+            self.under_way.append((message.obj, answer, message.kwargs.get("group")))
 
     def _begins(self, message: Message) -> bool:
         """Whether a plan that was ended is about to measure anew, rather than clean up.
@@ -431,7 +426,7 @@ class _Helm:
         reason = None if ending is None else str(ending)
         for run in list(self.runs):
             with suppress(IllegalMessageSequence):
-                yield Msg("close_run", None, run=run, exit_status=status, reason=reason)
+                yield from tolerant(Msg("close_run", None, run=run, exit_status=status, reason=reason))
         for device in list(self.staged):
             try:
                 yield from tolerant(Msg("unstage", device))
