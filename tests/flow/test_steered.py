@@ -707,3 +707,34 @@ def test_a_stop_or_unstage_that_fails_is_logged_once_and_the_rest_is_unstaged(RE
     future.result(10)
     assert caplog.text.count("broken could not be stopped") == 1
     assert caplog.text.count("broken could not be unstaged") == 1
+
+
+def test_a_device_that_takes_its_time_to_stop_does_not_delay_the_stop_of_the_others(RE, seen, steering):
+    from skysteer.engine import Status
+
+    stopped = {}
+
+    class Axis:
+        parent = None
+
+        def __init__(self, name):
+            self.name = name
+
+        def set(self, value):
+            self.status = Status()
+            return self.status
+
+        def stop(self, *, success=False):
+            stopped.setdefault(self.name, time.monotonic())
+            if self.name != "heavy" and not self.status.done:
+                self.status.set_finished()
+
+    axes = [Axis("heavy"), Axis("light"), Axis("lighter")]
+    begun = threading.Event()
+    RE.msg_hook = lambda message: begun.set() if message.command == "wait" else None
+    future = RE(steered(bps.mv(*(each for axis in axes for each in (axis, 1))), steering))
+    assert begun.wait(5)
+    ask(steering, Verdict.ABORT)
+    future.result(10)
+    assert len(stopped) == 3
+    assert max(stopped.values()) - min(stopped.values()) < 0.5
