@@ -286,6 +286,19 @@ def test_an_adaptive_scan_is_watched_too(RE, beam, seen):
     assert seen.stops == [("success", "After: found it")]
 
 
+def test_a_judge_in_a_process_is_ready_before_the_first_event():
+    with Watchdog(After(1), Steering(), DET, worker="process") as dog:
+        dog.start()
+        until(lambda: dog._desk.ready)
+        assert dog.status.judged == 0
+
+
+def test_no_judges_are_refused(RE, beam, seen):
+    with pytest.raises(ValueError, match="no judges were given"):
+        RE(watch(bp.count([beam.det]), [])).result(10)
+    assert not seen.documents
+
+
 def test_bad_arguments_are_refused_by_name():
     steering = Steering()
     with pytest.raises(TypeError, match="is no judge"):

@@ -59,12 +59,16 @@ def watch(
         named = list(judges.items())
     else:
         named = _named(judges if isinstance(judges, Sequence) else [judges])
+    if not named:
+        raise ValueError("no judges were given: give one, several, or a mapping of name to judge")
     dogs = [
         Watchdog(
             judge, wheel, fields, every=every, worker=worker, on_error=on_error, name=name, silent_after=silent_after
         )
         for name, judge in named
     ]
+    for dog in dogs:
+        dog.start()
     return (yield from closing(steered(plan, wheel, watch=dogs), dogs))
 
 

@@ -135,13 +135,17 @@ class Watchdog:
         self._status = WatchdogStatus()
         self._launch = 0
         self._newest: dict[tuple[str, str], int] = {}
-        self._desk: Desk[_Seen] = Desk("watchdog", self.name, worker, _Servant(judge), self._take)
+        self._desk: Desk[_Seen | None] = Desk("watchdog", self.name, worker, _Servant(judge), self._take)
 
     # ------------------------------------------------------------ from any thread
 
     def __call__(self, name: str, doc: Any) -> None:
         """Take a document; on the engine's loop, where it only hands over."""
         self._adapter(name, doc)
+
+    def start(self) -> None:
+        """Start its worker now, without waiting, rather than at the first event."""
+        self._desk.post(None)
 
     def tell(self, observation: Observation) -> None:
         """Show it an observation that comes from elsewhere."""
@@ -185,8 +189,11 @@ class Watchdog:
 
     # ------------------------------------------------------------ in its own thread
 
-    def _take(self, items: list[_Seen]) -> None:
-        if self._every == "latest":
+    def _take(self, waiting: list[_Seen | None]) -> None:
+        if None in waiting:
+            self._start()
+        items = [item for item in waiting if item is not None]
+        if self._every == "latest" and items:
             with self._lock:
                 self._status = replace(self._status, passed_over=self._status.passed_over + len(items) - 1)
             items = items[-1:]
@@ -194,6 +201,13 @@ class Watchdog:
             if self._desk.closing:
                 return
             self._judge(item)
+
+    def _start(self) -> None:
+        try:
+            self._desk.start()
+        except Exception as exc:
+            if not self._desk.closing:
+                self._failed(f"{type(exc).__name__}: {exc}", self._steering.launch_number)
 
     def _judge(self, item: _Seen) -> None:
         observation = item.observation
