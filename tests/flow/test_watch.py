@@ -55,13 +55,14 @@ def test_a_measurement_is_aborted_when_it_is_junk(RE, beam, seen):
 
 
 def test_a_judge_of_two_steers_and_abort_wins(RE, beam, seen):
-    beam.det.dead_time = 0.02
+    beam.det.dead_time = 0.2
     together = threading.Barrier(2)
 
     def judge(verdict):
         def both_at_once(observation):
             if observation.seq_num == 2:
                 together.wait(10)
+                until(lambda: beam.det.busy)  # enough waits for the end of this exposure, abort does not
                 return Judgement(verdict, "now")
             return None
 

@@ -112,22 +112,22 @@ def hanging():
 def test_an_answer_becomes_suggestions_with_an_id_of_their_own(advise):
     advisor = advise(Fixed(POINTS))
     assert ask(advisor, 2) == (
-        Suggestion("abcdefgh-r0", {"x": 0.0}, "recommender", "fixed-0"),
-        Suggestion("abcdefgh-r1", {"x": 1.0}, "recommender", "fixed-1"),
+        Suggestion("abcdefgh-123-r0", {"x": 0.0}, "recommender", "fixed-0"),
+        Suggestion("abcdefgh-123-r1", {"x": 1.0}, "recommender", "fixed-1"),
     )
     assert ask(advisor)[0].id == "abcdefgh-r2"
 
 
 def test_a_fallback_says_that_it_is_one(advise):
     (suggestion,) = ask(advise(Fixed(POINTS), origin="fallback"))
-    assert (suggestion.id, suggestion.origin) == ("abcdefgh-f0", "fallback")
+    assert (suggestion.id, suggestion.origin) == ("abcdefgh-123-f0", "fallback")
 
 
 def test_a_new_launch_counts_anew(advise):
     advisor = advise(Fixed(POINTS))
     ask(advisor)
     advisor.queue.launch(SPACE, "second-launch")
-    assert ask(advisor)[0].id == "second-l-r0"
+    assert ask(advisor)[0].id == "second-launc-r0"
 
 
 @pytest.mark.parametrize("empty", [[], ()])
@@ -496,7 +496,7 @@ def test_a_stale_answer_is_dropped_and_its_suggestions_are_told_as_failed(advise
     advisor.queue.launch(SPACE, "second-launch")
     silent.release()
     (next_one,) = ask(advisor)
-    assert (next_one.id, next_one.point) == ("second-l-r0", {"x": 2.0})
+    assert (next_one.id, next_one.point) == ("second-launc-r0", {"x": 2.0})
     assert (advisor.queue.dropped.stale, advisor.queue.dropped.late) == (1, 0)
     assert [point["_id"] for point in fixed.failures] == ["fixed-0", "fixed-1"]
 
