@@ -40,6 +40,8 @@ THROWS = 20
 
 _WATCHING = "cancel_status_task_if_error"
 """Name of Bluesky's callback of a watched wait, as asyncio reports it."""
+_SPECIAL = ("wait", "sleep", "wait_for", "close_run")
+"""Messages that are not just passed on."""
 _BEGINNING = ("trigger", "create", "open_run", "kickoff", "stage", "monitor", "prepare")
 """Messages by which a plan that was ended would begin to measure anew."""
 
@@ -91,46 +93,7 @@ def steered(plan: Plan[T], steering: Steering, *, watch: Sequence[Callable[[str,
     are not interrupted. A device that cannot stop is ended by its unstage;
     what then still fails within `WINDOW` seconds is not passed on.
     """
-    if steering.running:
-        raise SteeringBusy(
-            f"{steering!r} steers a plan already, which would obey it no more: give each plan a Steering of its own"
-        )
-    unmute = _mute_cancelled_watches()
-    launch = steering.launch()
-    latch = AbortLatch(steering.abort.latch)
-    tokens: list[Any] = []
-    try:
-        for callback in watch:
-            token = yield Msg("subscribe", None, callback, "all")
-            tokens.append(token)
-        helm = _Helm(ensure_generator(plan), steering, latch)
-        yield Msg("null", helm.interruptions)  # the engine tells every object it has seen of a pause
-        yield from tolerant(Msg("trigger", latch, group=latch.group))  # abort may be set already
-        value = yield from helm.run()
-    except GeneratorExit:
-        latch.close()
-        raise
-    except BaseException:
-        yield from _over(latch, tokens)
-        raise
-    else:
-        yield from _over(latch, tokens)
-    finally:
-        steering.end(launch)
-        unmute()
-    return value
-
-
-def _over(latch: AbortLatch, tokens: Sequence[Any]) -> Plan[None]:
-    """Leave nothing behind: no status in a group, no failure for the next plan, no subscription."""
-    fired = latch.fired
-    latch.close()
-    yield from tolerant(Msg("wait", None, group=latch.group))
-    if fired:  # a callback on the loop reports it: it is there after two more messages
-        for _ in range(2):
-            yield from tolerant(Msg("null"))
-    for token in tokens:
-        yield Msg("unsubscribe", None, token)
+    return _Helm(plan, steering, watch).course()
 
 
 def _mute_cancelled_watches() -> Callable[[], None]:
@@ -161,9 +124,12 @@ def _mute_cancelled_watches() -> Callable[[], None]:
 class _Helm:
     """Forwards the messages of a plan, and ends it when that is wanted."""
 
-    plan: Any
+    given: Any
     steering: Steering
-    latch: AbortLatch
+    watch: Sequence[Callable[[str, Any], Any]]
+    latch: AbortLatch = field(init=False)
+    plan: Any = None
+    tokens: list[Any] = field(default_factory=list[Any])
     interruptions: Interruptions = field(default_factory=Interruptions)
     ending: SteeredAbort | SteeredEnough | None = None
     leaving: bool = False
@@ -178,13 +144,22 @@ class _Helm:
     under_way: list[tuple[Any, Status | None, Any]] = field(default_factory=list[tuple[Any, Status | None, Any]])
     pauses: int = 0
 
-    def run(self) -> Plan[Any]:
-        # One frame: Bluesky's stubs look at every frame above them, for each message.
+    def course(self) -> Plan[Any]:
+        """The steered plan, in one frame: Bluesky's stubs look at every frame above them, for each message."""
+        if self.steering.running:
+            raise SteeringBusy(
+                f"{self.steering!r} steers a plan already, which would obey it no more: "
+                "give each plan a Steering of its own"
+            )
+        unmute = _mute_cancelled_watches()
+        launch = self.steering.launch()
+        self.latch = AbortLatch(self.steering.abort.latch)
         value = None
         try:
+            yield from self._begin()
             if self._wants_end():  # before anything of it was done
                 self.plan.close()
-                return None
+                raise StopIteration  # caught below
             message = next(self.plan)
             while True:
                 wanted = None if self.leaving else self.steering.wanted
@@ -204,7 +179,10 @@ class _Helm:
                     message = self._throw_again()
                     continue
                 try:
-                    answer = yield from self._forward(message)
+                    if self.leaving or message.command in _SPECIAL:
+                        answer = yield from self._forward(message)
+                    else:
+                        answer = yield message
                 except GeneratorExit:
                     self.plan.close()
                     raise
@@ -231,16 +209,41 @@ class _Helm:
         except GeneratorExit:
             raise
         except StopIteration as stop:
-            value = stop.value
+            value = stop.value if self.ending is None else None
         except BaseException as exc:
             if exc is not self.ending:
                 if self.ending is not None or isinstance(exc, SteeredAbort | SteeredEnough):  # an outer steering's
                     yield from self._close()
+                yield from self._over()
                 raise
-        if self.ending is None:
-            return value
-        yield from self._close()
-        return None
+        finally:
+            # However the plan ends: nothing is accepted from here on.
+            self.latch.close()
+            self.steering.end(launch)
+            unmute()
+        if self.ending is not None:
+            yield from self._close()
+        yield from self._over()
+        return value
+
+    def _begin(self) -> Plan[None]:
+        for callback in self.watch:
+            token = yield Msg("subscribe", None, callback, "all")
+            self.tokens.append(token)
+        self.plan = ensure_generator(self.given)
+        yield Msg("null", self.interruptions)  # the engine tells every object it has seen of a pause
+        yield from tolerant(Msg("trigger", self.latch, group=self.latch.group))  # abort may be set already
+
+    def _over(self) -> Plan[None]:
+        """Leave nothing behind: no status in a group, no failure for the next plan, no subscription."""
+        fired = self.latch.fired
+        self.latch.close()
+        yield from tolerant(Msg("wait", None, group=self.latch.group))
+        if fired:  # a callback on the loop reports it: it is there after two more messages
+            for _ in range(2):
+                yield from tolerant(Msg("null"))
+        for token in self.tokens:
+            yield Msg("unsubscribe", None, token)
 
     # ------------------------------------------------------------ forwarding
 
