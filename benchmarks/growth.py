@@ -27,8 +27,9 @@ from ._settings import Settings, progress
 
 BYTES_LIMIT = 500.0
 """Bytes a point beyond those of a scan that nobody steers."""
-TIME_LIMIT = 1.10
-"""Median time a point in the last tenth of the points over that in the first."""
+TIME_LIMIT = 1.20
+"""Median time a point in the last tenth of the points over that in the first; on a shared machine
+that of list_scan itself lies between 0.9 and 1.1."""
 SHORT = 5
 """Conditions that are slow by nature (a run a point, the peer's) get this many times fewer points."""
 LONG = ("list_scan", "skysteer per event, thread", "skysteer per event, process")
@@ -40,7 +41,7 @@ Found = dict[str, float]
 
 def measure(settings: Settings) -> Report:
     """Run it."""
-    n, reps = settings.choose(settings.n, 6_000, 400), settings.choose(settings.reps, 2, 1)
+    n, reps = settings.choose(settings.n, 10_000, 400), settings.choose(settings.reps, 2, 1)
     sizes = {name: _sizes(n if name in LONG else n // SHORT) for name in CONDITIONS}
     found: dict[tuple[str, int], list[Found]] = {(name, size): [] for name in CONDITIONS for size in sizes[name]}
     for rep in range(reps):
@@ -55,7 +56,7 @@ def measure(settings: Settings) -> Report:
     for name in CONDITIONS:
         most = sizes[name][-1]
         ratios = [each["last_ms"] / each["first_ms"] for each in found[name, most]]
-        limit = TIME_LIMIT if name.startswith("skysteer") else None
+        limit = TIME_LIMIT if name.startswith("skysteer") and name in LONG else None
         what = "median time a point, last tenth / first tenth"
         rows.append(Row.make(f"{name}, {most} points", what, "x", ratios, at_most=limit))
     for group in GROUPS:
@@ -82,8 +83,8 @@ def measure(settings: Settings) -> Report:
 
 
 def _sizes(n: int) -> list[int]:
-    """Two sizes, the larger ten times the smaller; no fewer than 20 points."""
-    return sorted({max(20, n // 10), max(20, n)})
+    """Three sizes, each ten times the one before; no fewer than 20 points."""
+    return sorted({max(20, n // 100), max(20, n // 10), max(20, n)})
 
 
 def _bytes(found: Mapping[tuple[str, int], list[Found]], name: str, sizes: Mapping[str, list[int]]) -> list[float]:
