@@ -79,7 +79,7 @@ lint: install ## ruff, check and format
 	@$(BIN)/ruff format --check $(PYTHON_FILES)
 
 types: install ## pyright, strict, on src
-	@$(BIN)/pyright
+	@$(BIN)/pyright --project pyproject.toml
 
 contracts: install ## the import contracts of pyproject.toml
 	@$(BIN)/lint-imports
