@@ -62,7 +62,8 @@ def test_a_judge_of_two_steers_and_abort_wins(RE, beam, seen):
         def both_at_once(observation):
             if observation.seq_num == 2:
                 together.wait(10)
-                until(lambda: beam.det.busy)  # enough waits for the end of this exposure, abort does not
+                # Enough waits for the end of this exposure, abort does not.
+                until(lambda: beam.det.busy or seen.stops)
                 return Judgement(verdict, "now")
             return None
 

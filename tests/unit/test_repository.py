@@ -116,8 +116,16 @@ def test_not_waited_for():
 def test_loop():
     left.append(asyncio.new_event_loop())
 
+begun = threading.Event()
+
 async def lost_coroutine():
+    begun.set()
     await asyncio.Event().wait()
+
+def leave_a_task(loop):
+    begun.clear()
+    left.append(asyncio.run_coroutine_threadsafe(lost_coroutine(), loop))
+    assert begun.wait(10)
 
 def test_task():
     loop = asyncio.new_event_loop()
@@ -127,7 +135,7 @@ def test_task():
     loop.close()
 
 def test_engine_task(RE):
-    left.append(asyncio.run_coroutine_threadsafe(lost_coroutine(), RE.loop))
+    leave_a_task(RE.loop)
 
 def test_engine_left_running(RE, documents):
     import bluesky.plan_stubs as bps
@@ -139,7 +147,7 @@ def test_engine_left_running(RE, documents):
     assert [name for name, _ in documents] == ["start"]
 
 def test_stock_engine_task(stock_RE):
-    left.append(asyncio.run_coroutine_threadsafe(lost_coroutine(), stock_RE.loop))
+    leave_a_task(stock_RE.loop)
 
 def test_stock_engine(stock_RE):
     import bluesky.plan_stubs as bps

@@ -115,7 +115,7 @@ def test_an_answer_becomes_suggestions_with_an_id_of_their_own(advise):
         Suggestion("abcdefgh-123-r0", {"x": 0.0}, "recommender", "fixed-0"),
         Suggestion("abcdefgh-123-r1", {"x": 1.0}, "recommender", "fixed-1"),
     )
-    assert ask(advisor)[0].id == "abcdefgh-r2"
+    assert ask(advisor)[0].id == "abcdefgh-123-r2"
 
 
 def test_a_fallback_says_that_it_is_one(advise):
