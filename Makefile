@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # every extra but ax, which brings PyTorch
-EXTRAS := gpcam,queueserver,tiled,dask,epics,serve,view,notebook,dev
+EXTRAS := adaptive,gpcam,queueserver,tiled,dask,epics,serve,view,notebook,dev
 PYTHON_FILES := $(wildcard src tests docs agents benchmarks)
 TEST_FOLDERS := $(wildcard src/skysteer/model tests/unit tests/flow tests/contract tests/agents tests/notebooks tests/services)
 

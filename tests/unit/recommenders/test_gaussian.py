@@ -14,10 +14,11 @@ from bluesky_adaptive.protocols import Optimizer as TheirOptimizer
 from skysteer.errors import PointError, SpaceError
 from skysteer.model import Axis, Choice, Space
 from skysteer.protocols import HasSpace, KnowsPending, Optimizer, TrialFaultAware
-from skysteer.recommenders import gaussian
+from skysteer.recommenders import _fit
 from skysteer.recommenders._acquisition import Doubt, LogImprovement, log_h
+from skysteer.recommenders._fit import fitted_to
 from skysteer.recommenders._matern import Hyperparameters, Posterior
-from skysteer.recommenders.gaussian import GaussianProcess, fitted_to
+from skysteer.recommenders.gaussian import GaussianProcess
 from skysteer.testing import SimulatedBeamline
 
 SPACE = Space(Axis("x", -5, 5, units="mm"), Axis("y", -5, 5, units="mm"))
@@ -164,7 +165,7 @@ class TestSuggestIsAQuestion:
     def test_the_kernel_is_fitted_at_fixed_numbers_of_readings(self):
         fitted = [fitted_to(count) for count in range(2000)]
         assert fitted[:21] == list(range(21))
-        assert fitted[1999] <= gaussian.MOST_FITTED
+        assert fitted[1999] <= _fit.MOST_FITTED
         assert all(0 <= later - earlier <= 27 for earlier, later in pairwise(fitted))
         assert all(m <= count for count, m in enumerate(fitted))
         assert fitted_to(100) > 90
@@ -250,7 +251,7 @@ class TestAwkwardData:
     def test_a_fit_that_fails_is_said_aloud_and_survived(self, monkeypatch, caplog):
         recommender = taught(12)
         monkeypatch.setattr(
-            gaussian.GaussianProcessRegressor,
+            _fit.GaussianProcessRegressor,
             "log_marginal_likelihood",
             lambda self, theta, **_: (-np.inf, np.zeros_like(theta)),
         )
