@@ -1,7 +1,8 @@
-"""What a model has been told of one objective: finite readings, and places to stay away from."""
+"""What a model has been told: the readings of every outcome, and places to stay away from."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,50 +14,59 @@ from skysteer.model import Space
 from ._matern import Array
 from ._turns import Point
 
+logger = logging.getLogger(__name__)
+
+FAR_OUTSIDE = 0.1
+"""A point farther beyond a limit than this part of the range is no readback of a point inside: it is counted."""
+
 
 class Readings:
     """Points in the order in which they were told, each ``_id`` once.
 
+    A point with an outcome that is not finite is left out, all of it, and its
+    place is avoided. A point that lies outside the space is learnt where it
+    lies: it is knowledge, though nobody will be sent there.
+
     Parameters
     ----------
-    space, objective
+    space, outcomes
         What is read from a point.
-    flipped
-        Smaller readings are better: `values` have the other sign.
-    counts
-        `values` are ``2 * sqrt(counts + 3/8)``, which gives Poisson counts a
-        standard deviation of one (Anscombe 1948).
     """
 
-    def __init__(self, space: Space, objective: str, *, flipped: bool, counts: bool) -> None:
-        self._space, self._objective = space, objective
-        self._flipped, self._counts = flipped, counts
+    def __init__(self, space: Space, outcomes: Sequence[str]) -> None:
+        self._space, self._outcomes = space, tuple(outcomes)
         self._known: set[Any] = set()
-        self._points: list[tuple[Any, dict[str, Any], float]] = []
+        self._points: list[tuple[Any, dict[str, Any], dict[str, float]]] = []
         self._rows: list[Array] = []
-        self._values: list[float] = []
         self.avoid: list[Array] = []
         """(dimensions,) rows that failed or gave a reading that is not finite."""
+        self.failed = 0
+        """How many points failed."""
+        self.unreadable = 0
+        """How many points had an outcome that is not finite."""
+        self.outside = 0
+        """How many points lie far outside the space."""
+        self.last: Array | None = None
+        """(dimensions,) row of the point told last, whatever became of it; ``None`` before the first."""
 
     @property
     def count(self) -> int:
-        """How many finite readings there are."""
-        return len(self._values)
+        """How many points have finite readings."""
+        return len(self._rows)
 
     @property
     def rows(self) -> Array:
         """(count, dimensions) places in the unit box."""
-        return np.array(self._rows)
+        return np.array(self._rows).reshape(-1, self._space.dimensions)
 
-    @property
-    def values(self) -> Array:
-        """(count,) readings as the model learns them: larger is better."""
-        return np.array(self._values)
+    def of(self, outcome: str) -> Array:
+        """Return the (count,) readings of an outcome, as they were told."""
+        return np.array([readings[outcome] for _, _, readings in self._points], dtype=float)
 
-    def point(self, number: int) -> tuple[Any, dict[str, Any], float]:
-        """Return ``(_id, axes, reading)`` as they were told."""
-        name, axes, reading = self._points[number]
-        return name, dict(axes), reading
+    def point(self, number: int) -> tuple[Any, dict[str, Any], dict[str, float]]:
+        """Return ``(_id, axes, readings)`` as they were told."""
+        name, axes, readings = self._points[number]
+        return name, dict(axes), dict(readings)
 
     def knows(self, point: Point) -> bool:
         """Whether a point of this ``_id`` was measured or failed."""
@@ -69,67 +79,51 @@ class Readings:
         Raises
         ------
         PointError
-            If a point lacks an axis or the objective, or one has a value it
+            If a point lacks an axis or an outcome, or one has a value it
             cannot have; then none of the points is learnt.
         """
         rows = self._space.to_unit(points)
-        readings = [self._reading(point) for point in points]
+        readings = [{name: _reading(point, name) for name in self._outcomes} for point in points]
         new: list[Point] = []
-        for point, row, reading in zip(points, rows, readings, strict=True):
+        for point, row, read in zip(points, rows, readings, strict=True):
             if self.knows(point):
                 continue
             new.append(point)
             name = self._note(point)
-            if not np.isfinite(reading):
+            self.last = row
+            if not np.isfinite(list(read.values())).all():
                 self.avoid.append(row)
+                self.unreadable += 1
                 continue
-            self._points.append((name, {axis: point[axis] for axis in self._space}, reading))
+            if (row < -FAR_OUTSIDE).any() or (row > 1.0 + FAR_OUTSIDE).any():
+                self.outside += 1
+                logger.warning("learning from a point outside the space (are the units right?): %s", dict(point))
+            self._points.append((name, {axis: point[axis] for axis in self._space}, read))
             self._rows.append(row)
-            self._values.append(self._learnt(reading))
         return new
 
     def fail(self, points: Sequence[Point]) -> None:
         """Learn of points that will never be measured; one that says no place is only crossed off."""
         for point in points:
-            if not self.knows(point) and all(axis in point for axis in self._space):
-                self.avoid.append(self._space.to_unit([point])[0])
+            if not self.knows(point):
+                self.failed += 1
+                if all(axis in point for axis in self._space):
+                    self.last = self._space.to_unit([point])[0]
+                    self.avoid.append(self.last)
             self._note(point)
-
-    def scaling(self, m: int) -> tuple[float, float]:
-        """Mean and standard deviation of the first `m` values; 1 where all are equal."""
-        values = np.array(self._values[:m])
-        width = float(values.std())
-        # Equal readings may differ by rounding: that is no width to measure by.
-        return float(values.mean()), width if width > 1e-12 * float(np.abs(values).max()) else 1.0
-
-    def standardised(self, m: int) -> Array:
-        """Return all values, (count,), on the scale of the first `m`."""
-        shift, width = self.scaling(m)
-        return (self.values - shift) / width
-
-    def as_measured(self, mean: Array, sd: Array) -> tuple[Array, Array]:
-        """Return a mean and standard deviation of `values` in the units of the objective."""
-        mean = -mean if self._flipped else mean
-        if self._counts:
-            root = np.maximum(mean, 0.0)
-            return root**2 / 4.0 - 0.375, sd * root / 2.0
-        return mean, sd
-
-    def _learnt(self, reading: float) -> float:
-        value = 2.0 * float(np.sqrt(max(reading, 0.0) + 0.375)) if self._counts else reading
-        return -value if self._flipped else value
-
-    def _reading(self, point: Point) -> float:
-        if self._objective not in point:
-            raise PointError(f"{self._objective!r} is missing from the point {dict(point)}")
-        found = point[self._objective]
-        try:
-            return float(found)
-        except (TypeError, ValueError) as exc:
-            raise PointError(f"{self._objective}={found!r} is a {type(found).__name__}, expected a number") from exc
 
     def _note(self, point: Point) -> Any:
         name = point.get("_id")
         if name is not None:
             self._known.add(name)
         return name
+
+
+def _reading(point: Point, outcome: str) -> float:
+    if outcome not in point:
+        raise PointError(f"{outcome!r} is missing from the point {dict(point)}")
+    found = point[outcome]
+    try:
+        return float(found)
+    except (TypeError, ValueError) as exc:
+        raise PointError(f"{outcome}={found!r} is a {type(found).__name__}, expected a number") from exc

@@ -11,11 +11,11 @@ from skysteer.model import Space
 
 from ._acquisition import Doubt, LogImprovement
 from ._bounded import bounded
-from ._fit import fitted, fitted_to
-from ._matern import Array, Hyperparameters, Posterior
+from ._matern import Array
 from ._readings import Readings
 from ._search import most_wanted
 from ._sobol import sobol_rows
+from ._surrogate import Surrogate
 from ._turns import Point, Turns
 
 __all__ = ["GaussianProcess"]
@@ -97,10 +97,12 @@ class GaussianProcess:
         self._initial = max(5, 2 * len(space)) if initial is None else initial
         self._gate, self._counts = gate, counts
         self._turns = Turns("gaussian", (space, goals, seed, initial, gate, counts))
-        self._readings = Readings(space, self._objective, flipped=self._goal == "minimize", counts=counts)
+        self._readings = Readings(space, [self._objective])
+        self._surrogate = Surrogate(
+            self._readings, self._objective, seed=seed, flipped=self._goal == "minimize", counts=counts
+        )
         self._strange = 0  # points that nobody asked this one for
         self._pending: list[Point] = []
-        self._fits: dict[int, Hyperparameters] = {}
         self._asked: dict[Any, dict[str, Any]] = {}  # what was suggested and not yet heard of
 
     @property
@@ -162,10 +164,7 @@ class GaussianProcess:
         """
         if self._goal == "map" or not self._readings.count:
             return []
-        posterior = self._posterior()
-        mean, _ = posterior(posterior.rows)
-        name, axes, reading = self._readings.point(int(np.argmax(mean)))
-        return [(name, axes, {self._objective: reading})]
+        return [self._readings.point(int(np.argmax(self._surrogate.expected())))]
 
     def predict(self, points: Sequence[Point]) -> tuple[Array, Array]:
         """Return what the model expects at n points.
@@ -183,9 +182,7 @@ class GaussianProcess:
         """
         if not self._readings.count:
             raise ValueError("nothing to predict from: no finite reading was ingested yet")
-        mean, sd = self._posterior()(self._space.to_unit(points))
-        shift, width = self._readings.scaling(fitted_to(self._readings.count))
-        return self._readings.as_measured(mean * width + shift, sd * width)
+        return self._surrogate.predict(self._space.to_unit(points))
 
     def _placed(self, point: Point) -> Point:
         name = point.get("_id")
@@ -201,7 +198,7 @@ class GaussianProcess:
 
     def _wanted(self, underway: Array, seed: Sequence[int]) -> Array:
         avoid = np.vstack([underway, *self._readings.avoid])
-        measured = self._posterior()
+        measured = self._surrogate.posterior()
         believed = measured.believing(avoid)
         if self._goal == "map":
             return most_wanted(Doubt(believed), self._space, seed, around=None, avoid=avoid)
@@ -214,17 +211,7 @@ class GaussianProcess:
         """Whether nothing stands out and the readings look like noise."""
         if self._gate is None or self._goal == "map":
             return False
-        values = self._readings.values
+        values = self._surrogate.values
         middle = np.median(values)
         spread = 1.4826 * np.median(np.abs(values - middle))
-        return bool(values.max() <= middle + self._gate * spread) and self._hyperparameters().gain < CLEAR_GAIN
-
-    def _posterior(self) -> Posterior:
-        values = self._readings.standardised(fitted_to(self._readings.count))
-        return Posterior(self._readings.rows, values, self._hyperparameters())
-
-    def _hyperparameters(self) -> Hyperparameters:
-        m = fitted_to(self._readings.count)
-        if m not in self._fits:
-            self._fits[m] = fitted(self._readings.rows[:m], self._readings.standardised(m)[:m], (self._seed, m))
-        return self._fits[m]
+        return bool(values.max() <= middle + self._gate * spread) and self._surrogate.hyper.gain < CLEAR_GAIN
