@@ -15,6 +15,8 @@ from skysteer.errors import PointError, SpaceError
 
 EDGE = 1e-9
 """A position beyond a limit by less than this part of the range is rounding, and is moved onto the limit."""
+OFF_STEP = 1e-6
+"""A position beside a step by less than this part of the step is rounding, and is moved onto the step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,9 @@ class Axis:
     """Highest reachable position, in `units`; ``inf`` where nobody says."""
     units: str = ""
     """Engineering units, e.g. ``"mm"``; ``""`` for a dimensionless axis."""
+    step: float | None = None
+    """Only ``low``, ``low + step``, ``low + 2 * step`` ... can be set, in `units`; 1 for whole
+    numbers from a whole `low`. ``None``: every position."""
 
     def __post_init__(self) -> None:
         _check_name(self.name)
@@ -38,6 +43,15 @@ class Axis:
             raise SpaceError(f"axis {self.name!r}: a limit is NaN (low={self.low}, high={self.high})")
         if not self.low < self.high:
             raise SpaceError(f"axis {self.name!r}: low must be below high, found low={self.low}, high={self.high}")
+        if self.step is None:
+            return
+        if not _is_number(self.step) or not 0 < self.step <= self.high - self.low:
+            raise SpaceError(
+                f"axis {self.name!r}: step must be a number above 0 and at most high - low = "
+                f"{self.high - self.low:.12g}, found step={self.step!r}"
+            )
+        if not math.isfinite(self.low):
+            raise SpaceError(f"axis {self.name!r}: steps are counted from a finite low, found low={self.low}")
 
     @property
     def bounded(self) -> bool:
@@ -58,11 +72,23 @@ class Axis:
         if not self.low - slack <= number <= self.high + slack:
             # 12 digits: 7112.345 eV is not 7112.35 eV, and 5.0000001 is not 5
             return f"{self.name}={number:.12g} is outside [{self.low:.12g}, {self.high:.12g}]{self._in_units}"
+        if self.step is not None and abs(number - (nearest := self.clean(number))) > OFF_STEP * self.step:
+            return (
+                f"{self.name}={number:.12g} is between the steps of {self.step:.12g} from {self.low:.12g}"
+                f"{self._in_units}, the nearest is {nearest:.12g}"
+            )
         return None
 
     def clean(self, value: Any) -> float:
-        """A position without a `problem` as a plain float, rounding at the limits taken off."""
-        return float(min(max(value, self.low), self.high))
+        """The nearest position that can be set, as a plain float: between the limits, and on a step."""
+        inside = float(min(max(value, self.low), self.high))
+        if self.step is None:
+            return inside
+        # A high between two steps is not reached.
+        most = math.floor((self.high - self.low) / self.step + OFF_STEP) if self.bounded else math.inf
+        position = self.low + min(round((inside - self.low) / self.step), most) * self.step
+        tidy = float(f"{position:.15g}")  # 0.3, not 0.30000000000000004
+        return float(min(max(tidy, self.low), self.high))
 
     @property
     def _in_units(self) -> str:
@@ -100,6 +126,26 @@ class Choice:
     def clean(self, value: Any) -> str | float | int:
         """The option that equals a value without a `problem`."""
         return self.options[self.options.index(value)]
+
+    def number_of(self, readback: Any) -> int:
+        """Which option a readback means: the one it equals, else the nearest number.
+
+        Raises
+        ------
+        PointError
+            If it equals none, and is not nearer to an option than half the
+            distance from there to the next one.
+        """
+        if (problem := self.problem(readback)) is None:
+            return self.options.index(readback)
+        numbers = [float(option) for option in self.options if _is_number(option)]
+        if _is_number(readback) and len(numbers) == len(self.options):
+            away = [abs(number - float(readback)) for number in numbers]
+            nearest = away.index(min(away))
+            others = (abs(number - numbers[nearest]) for n, number in enumerate(numbers) if n != nearest)
+            if away[nearest] < min(others) / 2:
+                return nearest
+        raise PointError(problem)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -165,7 +211,8 @@ class Space(Mapping[str, Axis | Choice]):
         Parameters
         ----------
         points
-            n mappings that have every axis; readbacks may lie a little outside.
+            n mappings that have every axis; readbacks may lie a little outside, and
+            beside a step or a number of a choice.
 
         Returns
         -------
@@ -186,9 +233,7 @@ class Space(Mapping[str, Axis | Choice]):
                     raise PointError(f"{axis.name} is missing from the point {dict(point)}")
                 value = point[axis.name]
                 if isinstance(axis, Choice):
-                    if (problem := axis.problem(value)) is not None:
-                        raise PointError(problem)
-                    row[column + axis.options.index(value)] = 1.0
+                    row[column + axis.number_of(value)] = 1.0
                     column += len(axis.options)
                 else:
                     row[column] = (_finite(axis, value) - axis.low) / (axis.high - axis.low)
@@ -198,7 +243,8 @@ class Space(Mapping[str, Axis | Choice]):
     def from_unit(self, rows: NDArray[np.float64]) -> list[dict[str, float | int | str]]:
         """Points from (n, dimensions) rows in the unit box: the inverse of `to_unit`.
 
-        Values are clipped to the box; of a choice the largest column wins.
+        Values are clipped to the box and go to the nearest step; of a choice
+        the largest column wins.
         """
         points: list[dict[str, float | int | str]] = []
         for row in np.clip(np.atleast_2d(rows), 0.0, 1.0):

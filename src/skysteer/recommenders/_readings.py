@@ -108,8 +108,9 @@ class Readings:
             if not self.knows(point):
                 self.failed += 1
                 if all(axis in point for axis in self._space):
-                    self.last = self._space.to_unit([point])[0]
-                    self.avoid.append(self.last)
+                    row = self._space.to_unit([point])[0]
+                    self.avoid.append(row)
+                    self.last = row
             self._note(point)
 
     def _note(self, point: Point) -> Any:
