@@ -1,0 +1,223 @@
+"""`Curve`: what it draws with how many points, and the laws it keeps."""
+
+from __future__ import annotations
+
+import math
+
+import cloudpickle
+import numpy as np
+import pytest
+
+from skysteer.errors import PointError, SpaceError
+from skysteer.model import Axis
+from skysteer.protocols import HasSpace, KnowsPending, Recommender, TrialFaultAware
+from skysteer.recommenders.curve import Curve
+
+ENERGY = Axis("energy", 7100, 7200, units="eV")
+FINE = [{"energy": float(energy)} for energy in np.linspace(7100, 7200, 2001)]
+
+
+def edge(point):
+    """An absorption edge near 7121 eV: a step, a pre-edge peak, a white line."""
+    e = point["energy"] - 7121.0
+    peaks = 0.12 * math.exp(-0.5 * ((e + 9) / 0.7) ** 2) + 0.7 * math.exp(-0.5 * ((e - 4.5) / 1.6) ** 2)
+    return 0.5 + math.atan(e / 0.8) / math.pi + peaks
+
+
+TRUTH = np.array([edge(point) for point in FINE])
+
+
+def measured(points, noise=0.0, rng=None):
+    return [{**point, "mu": edge(point) + (rng.normal(0, noise) if rng else 0.0)} for point in points]
+
+
+def taught(count, noise=None, *, seed=0, batch=1):
+    """A curve that asked for `count` points and learnt them; readings have 1 % of noise where there is any."""
+    curve, rng, points = Curve(ENERGY, "mu", noise=noise), np.random.default_rng(seed), []
+    while len(points) < count:
+        points += measured(curve.suggest(batch), 0.01, rng if noise else None)
+        curve.ingest(points[-batch:])
+    return curve, points
+
+
+def rmse(values):
+    return float(np.sqrt(np.mean((values - TRUTH) ** 2)))
+
+
+def positions(points):
+    return [point["energy"] for point in points]
+
+
+# ------------------------------------------------------------ what it draws
+
+
+def test_sixty_points_where_the_curve_bends_are_as_good_as_three_times_as_many_even_ones():
+    curve, points = taught(60)
+    order = np.argsort(positions(points))
+    at, values = np.array(positions(points))[order], np.array([point["mu"] for point in points])[order]
+    even = np.linspace(7100, 7200, 180)
+    evenly = np.interp(positions(FINE), even, [edge({"energy": e}) for e in even])
+    assert rmse(np.interp(positions(FINE), at, values)) < rmse(evenly)
+    assert rmse(curve.predict(FINE)[0]) < 0.003
+
+
+def test_noise_is_smoothed_away_below_what_any_interpolation_reaches():
+    drawn, smoothed = [], []
+    for seed in range(3):
+        curve, points = taught(120, "fit", seed=seed, batch=4)
+        order = np.argsort(positions(points))
+        values = np.array([point["mu"] for point in points])[order]
+        drawn.append(rmse(np.interp(positions(FINE), np.array(positions(points))[order], values)))
+        mean, sd = curve.predict(FINE)
+        smoothed.append(rmse(mean))
+        assert np.mean(np.abs(mean - TRUTH) < 2 * sd) > 0.85
+    assert np.median(smoothed) < 0.75 * np.median(drawn)
+    assert np.median(smoothed) < 0.007
+
+
+def test_on_a_flat_noisy_curve_the_points_do_not_chase_the_noise():
+    def longest_gap(noise):
+        curve, rng, points = Curve(ENERGY, "mu", noise=noise), np.random.default_rng(3), []
+        for _ in range(48):
+            points += [{**point, "mu": rng.normal(0, 0.01)} for point in curve.suggest()]
+            curve.ingest(points[-1:])
+        return np.diff(np.sort(positions(points))).max()
+
+    assert longest_gap("fit") < 0.6 * longest_gap(None)
+
+
+def test_a_known_noise_is_taken_as_it_is():
+    _, points = taught(60, 0.01)
+    exact, rough = Curve(ENERGY, "mu", noise=1e-4), Curve(ENERGY, "mu", noise=0.3)
+    exact.ingest(points)
+    rough.ingest(points)
+    at, values = [{"energy": point["energy"]} for point in points], [point["mu"] for point in points]
+    assert np.abs(exact.predict(at)[0] - values).max() < 1e-3
+    assert np.abs(rough.predict(at)[0] - values).max() > 0.02
+
+
+def test_repeats_of_a_place_are_averaged():
+    curve = Curve(ENERGY, "mu")
+    curve.ingest([{"energy": x, "mu": mu} for x, mu in [(7100, 0.0), (7150, 1.0), (7150, 3.0), (7200, 0.0)]])
+    assert curve.predict([{"energy": 7150.0}])[0] == pytest.approx(2.0)
+
+
+# ------------------------------------------------------------ the laws of a recommender
+
+
+def test_it_has_the_abilities_of_a_recommender_that_may_be_asked_ahead():
+    curve = Curve(ENERGY, "mu")
+    assert all(isinstance(curve, ability) for ability in (Recommender, HasSpace, KnowsPending, TrialFaultAware))
+    assert list(curve.space) == ["energy"]
+
+
+@pytest.mark.parametrize("noise", [None, "fit", 0.01])
+def test_the_same_knowledge_gives_the_same_answer_however_it_was_told(noise):
+    curve, points = taught(25, noise)
+    once = Curve(ENERGY, "mu", noise=noise)
+    once.ingest(points)
+    again = Curve(ENERGY, "mu", noise=noise)
+    again.suggest(7)
+    again.ingest(points[:10])
+    again.suggest(3)
+    again.ingest(points[10:])
+    again.ingest(points[:5])  # repeats change nothing
+    assert curve.suggest(3) == once.suggest(3) == again.suggest(3) == again.suggest(3)
+    assert cloudpickle.loads(cloudpickle.dumps(curve)).suggest(3) == once.suggest(3)
+    np.testing.assert_array_equal(curve.predict(FINE)[0], once.predict(FINE)[0])
+
+
+def test_points_of_a_batch_and_pending_points_are_all_different():
+    curve, points = taught(10)
+    batch = curve.suggest(8)
+    curve.set_pending(batch)
+    more = curve.suggest(8)
+    places = positions(points) + positions(batch) + positions(more)
+    assert len(set(places)) == len(places) == 26
+    curve.set_pending([])
+    assert curve.suggest(8) == batch
+
+
+@pytest.mark.parametrize("end", [None, "nan"])
+def test_a_failed_place_is_not_asked_for_again(end):
+    curve, asked = Curve(ENERGY, "mu"), []
+    for _ in range(30):
+        (point,) = curve.suggest()
+        asked.append(point["energy"])
+        if end is None:
+            curve.register_failures([point])
+        else:
+            curve.ingest([{**point, "mu": math.nan}])
+    assert len(set(asked)) == 30
+
+
+def test_a_motor_that_does_not_reach_the_ends_is_asked_for_them_once():
+    curve, asked = Curve(ENERGY, "mu"), []
+    for _ in range(40):
+        (point,) = curve.suggest()
+        asked.append(point["energy"])
+        there = {**point, "energy": min(max(round(point["energy"], 1), 7100.4), 7199.6)}
+        curve.ingest(measured([there]))
+    assert asked.count(7100.0) == asked.count(7200.0) == 1
+    assert len(set(asked)) == 40
+
+
+def test_it_survives_constant_duplicate_and_not_finite_readings():
+    curve = Curve(ENERGY, "mu", noise="fit")
+    for value in [1.0] * 20 + [math.nan, math.inf, -math.inf]:
+        points = curve.suggest(2)
+        curve.ingest([{**point, "mu": value} for point in points] + [{"energy": 7150.0, "mu": 1.0}])
+    mean, sd = curve.predict(FINE)
+    assert np.allclose(mean, 1.0)
+    assert np.isfinite(sd).all()
+    assert all(type(point["energy"]) is float for point in curve.suggest(3))
+
+
+def test_a_warm_start_may_come_before_any_question():
+    curve = Curve(ENERGY, "mu")
+    curve.ingest([{"energy": 7150.0, "mu": 1.0}, {"energy": 7099.9, "mu": 0.0, "_id": "somebody else's"}])
+    assert positions(curve.suggest(2)) == [7200.0, 7125.0]
+
+
+def test_a_point_told_by_its_id_alone_is_where_it_was_asked_for():
+    curve = Curve(ENERGY, "mu")
+    first, second = curve.suggest(2)
+    curve.ingest([{"_id": first["_id"], "mu": 1.0}, {"_id": second["_id"], "mu": 2.0}])
+    assert curve.predict([first, second])[0] == pytest.approx([1.0, 2.0])
+
+
+@pytest.mark.parametrize("loss", ["curvature", "distance", "uniform", lambda xs, ys: xs[1] - xs[0]])
+def test_each_loss_divides_the_axis(loss):
+    curve = Curve(ENERGY, "mu", loss=loss)
+    for _ in range(9):
+        curve.ingest(measured(curve.suggest()))
+    assert len(curve.suggest(3)) == 3
+
+
+# ------------------------------------------------------------ bad input
+
+
+def test_bad_input_is_refused_by_an_error_that_names_it():
+    with pytest.raises(SpaceError, match="Curve needs finite limits on every axis"):
+        Curve(Axis("energy", 0, math.inf), "mu")
+    with pytest.raises(ValueError, match="loss must be one of 'curvature', 'distance', 'uniform'"):
+        Curve(ENERGY, "mu", loss="bends")
+    with pytest.raises(ValueError, match="noise must be a standard deviation above 0, 'fit' or None, found -1"):
+        Curve(ENERGY, "mu", noise=-1)
+    with pytest.raises(ValueError, match="is the axis"):
+        Curve(ENERGY, "energy")
+    with pytest.raises(TypeError, match="a curve has one axis"):
+        Curve("energy", "mu")
+
+
+def test_a_bad_point_is_refused_and_none_beside_it_is_learnt():
+    curve = Curve(ENERGY, "mu")
+    good = {"energy": 7150.0, "mu": 1.0}
+    with pytest.raises(PointError, match="'mu' is missing"):
+        curve.ingest([good, {"energy": 7100.0}])
+    with pytest.raises(PointError, match="energy is missing"):
+        curve.ingest([good, {"mu": 7100.0}])
+    with pytest.raises(PointError, match="mu='much' is a str, expected a number"):
+        curve.ingest([good, {"energy": 7100.0, "mu": "much"}])
+    with pytest.raises(ValueError, match="nothing to predict from"):
+        curve.predict(FINE)
