@@ -46,12 +46,12 @@ OPTIONAL = {
 LEAVES = {
     "skysteer.campaign.queueserver",
     "skysteer.documents.external",
-    "skysteer.recommenders.dask",
     "skysteer.recommenders.estimator",
     "skysteer.recommenders.gaussian",
     "skysteer.recommenders.gpcam",
     "skysteer.stores.tiled",
     "skysteer.testing.epics",
+    "skysteer.workers.dask",
 }
 """Imported by name, by their user only. `service` and `view` are leaves as a whole."""
 

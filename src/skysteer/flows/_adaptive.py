@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from skysteer.documents import PerEvent, PerRun
 from skysteer.model import AdaptiveResult, Patience
@@ -19,6 +19,7 @@ from skysteer.plans import (
 )
 from skysteer.protocols import Recommender
 from skysteer.recommenders import Advisor, Reduce
+from skysteer.workers import WorkerKind
 
 from ._assembly import Asked, FinallyMove, Queues, about, adaptive, listed, patience_of
 
@@ -39,7 +40,7 @@ def adaptive_scan(
     finally_move: FinallyMove = "stay",
     take_reading: TakeReading | None = None,
     reduce: Reduce | None = None,
-    worker: Literal["thread", "process"] = "thread",
+    worker: WorkerKind = "thread",
     md: Mapping[str, Any] | None = None,
 ) -> Plan[AdaptiveResult]:
     """Measure where a recommender suggests: one run, one event a suggestion.
@@ -91,8 +92,9 @@ def adaptive_scan(
         objective name to value. It runs in the worker.
     worker
         Where the recommender computes: in a ``"thread"``, which takes any
-        object but lets a model in pure Python slow the plan, or in a
-        ``"process"``, which cannot, and works on a copy.
+        object but lets a model in pure Python slow the plan; in a
+        ``"process"``, which cannot, and works on a copy; or (a
+        ``distributed.Client``) on a worker of a Dask cluster, the same.
     md
         Metadata for the start document.
 
@@ -150,7 +152,7 @@ def adaptive_runs(
     finally_move: FinallyMove = "stay",
     measure: Measure | None = None,
     reduce: Reduce | None = None,
-    worker: Literal["thread", "process"] = "thread",
+    worker: WorkerKind = "thread",
     md: Mapping[str, Any] | None = None,
 ) -> Plan[AdaptiveResult]:
     """Measure where a recommender suggests: one run a suggestion.

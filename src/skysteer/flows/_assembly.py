@@ -18,6 +18,7 @@ from skysteer.model import AdaptiveResult, Axis, Observation, Patience, Space
 from skysteer.plans import Cleared, Options, Plan, move, positions, preflight, returning
 from skysteer.protocols import Recommender
 from skysteer.recommenders import Advisor, Reduce
+from skysteer.workers import WorkerKind
 
 from ._owners import closing, result_of
 
@@ -39,7 +40,7 @@ class Asked:
     patience: Patience
     objectives: Sequence[str]
     reduce: Reduce | None
-    worker: Literal["thread", "process"]
+    worker: WorkerKind
     finally_move: FinallyMove
 
 

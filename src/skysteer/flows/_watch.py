@@ -10,6 +10,7 @@ from skysteer.handoff import Steering
 from skysteer.plans import Plan, steered
 from skysteer.protocols import Judge
 from skysteer.watchdog import Watchdog
+from skysteer.workers import WorkerKind
 
 from ._owners import closing
 
@@ -24,7 +25,7 @@ def watch(
     stream: str = "primary",
     steering: Steering | None = None,
     every: Literal["event", "latest"] = "event",
-    worker: Literal["thread", "process"] = "thread",
+    worker: WorkerKind = "thread",
     on_error: Literal["ignore", "abort"] = "ignore",
     silent_after: float = 10.0,
 ) -> Plan[T | None]:

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from skysteer.errors import FieldError, PointError, RecommenderError, SkysteerError, WorkerDied
 from skysteer.handoff import Answer, Launch, SuggestionQueue, Ticket
 from skysteer.model import Finished, Observation, Origin, Space, Suggestion
 from skysteer.protocols import CanRegisterSuggestions, HasBestPoints, HasSpace, KnowsPending, Recommender
-from skysteer.workers import Desk
+from skysteer.workers import Desk, WorkerKind
 
 from ._log import ObservationLog
 from ._session import Reduce, Session
@@ -61,7 +61,9 @@ class Advisor:
         ``"thread"`` takes any object and is fine for numpy, but a model in
         pure Python holds the interpreter lock and slows the plan;
         ``"process"`` cannot slow the engine, and works on a copy of the
-        recommender. A process that dies is replaced and taught again.
+        recommender; a ``distributed.Client`` has it compute on a worker of a
+        Dask cluster. A process or a Dask worker that dies is replaced and
+        taught again.
     space
         Where it may suggest; by default what the recommender says itself
         (`skysteer.protocols.HasSpace`), or else what the motors reach.
@@ -81,7 +83,7 @@ class Advisor:
         self,
         recommender: Recommender,
         *,
-        worker: Literal["thread", "process"] = "thread",
+        worker: WorkerKind = "thread",
         space: Space | None = None,
         objectives: Sequence[str] = (),
         reduce: Reduce | None = None,
@@ -95,8 +97,6 @@ class Advisor:
             )
         self.name = type(recommender).__name__
         """What the recommender is called in errors and documents."""
-        self.worker = worker
-        """Where it computes."""
         self.space = recommender.space if space is None and isinstance(recommender, HasSpace) else space
         """Where it may suggest, or ``None`` where only the motors limit it."""
         self.knows_pending = isinstance(recommender, KnowsPending)
@@ -115,6 +115,8 @@ class Advisor:
         self._gives_ids = isinstance(recommender, CanRegisterSuggestions)
         self._origin: Origin = origin
         self._desk: Desk[_Item] = Desk("advisor", self.name, worker, Session(recommender, reduce), self._take)
+        self.worker = self._desk.where
+        """Where it computes: ``"thread"``, ``"process"`` or ``"dask"``."""
         self._log = ObservationLog()
         self._taught = 0
         self._unreduced: list[tuple[Observation, Hashable | None]] = []
@@ -202,7 +204,8 @@ class Advisor:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Advisor of {self.name} in a {self.worker}, told {self.told} points>"
+        where = "on Dask" if self.worker == "dask" else f"in a {self.worker}"
+        return f"<Advisor of {self.name} {where}, told {self.told} points>"
 
     def _is_closed(self) -> RecommenderError:
         return RecommenderError(f"the advisor of {self.name} is closed")
@@ -319,7 +322,7 @@ class Advisor:
                     self._forget_ids()
                 if life == LIVES:
                     raise WorkerDied(f"{what} of {self.name} is given up after {LIVES} tries: {exc}") from exc
-                log.warning("%s of %s during %s; it is replaced and taught again", exc, self.name, what)
+                log.warning("%s, in %s; it is replaced and taught again", exc, what)
                 self.restarts += 1
         raise AssertionError("unreachable")
 
@@ -357,7 +360,7 @@ class Advisor:
 
     def _teach_quietly(self) -> None:
         """Tell what waits although nobody asks. An error stays with the points, for the next question."""
-        if self._desk.closing and self.worker == "process":
+        if self._desk.closing and self.worker != "thread":
             return
         try:
             if self._unreduced or self._taught < len(self._log) or self._failures_taught < len(self._failures):

@@ -14,7 +14,7 @@ from skysteer.errors import WorkerDied
 from skysteer.handoff import Steering
 from skysteer.model import Judgement, Observation, Verdict
 from skysteer.protocols import Judge
-from skysteer.workers import Desk
+from skysteer.workers import Desk, WorkerKind
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,8 @@ class Watchdog:
         When judging is slower than measuring: ``"event"`` judges all, later;
         ``"latest"`` passes over all but the newest, and counts them.
     worker
-        ``"thread"``, or ``"process"`` for a judge that computes in pure Python.
+        ``"thread"``, or ``"process"`` for a judge that computes in pure Python,
+        or a ``distributed.Client`` to have it judge on a worker of a Dask cluster.
     on_error
         ``"ignore"``, or ``"abort"`` to end the measurement when the judge
         raises, dies, returns nonsense, or (noticed at the next event) is silent.
@@ -111,7 +112,7 @@ class Watchdog:
         fields: Fields,
         *,
         every: Literal["event", "latest"] = "event",
-        worker: Literal["thread", "process"] = "thread",
+        worker: WorkerKind = "thread",
         on_error: Literal["ignore", "abort"] = "ignore",
         name: str | None = None,
         silent_after: float = 10.0,

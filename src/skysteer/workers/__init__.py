@@ -1,7 +1,10 @@
-"""Where recommenders and judges compute: beside the engine, in a thread or a process. Free of Bluesky."""
+"""Where recommenders and judges compute: in a thread, in a process, or on a Dask cluster. Free of Bluesky.
 
-from ._desk import Desk, WorkerKind
+`skysteer.workers.dask` needs Dask and is imported where a Dask client is given.
+"""
+
+from ._desk import DaskClient, Desk, WorkerKind
 from ._process import ProcessWorker
 from ._worker import ThreadWorker, Worker
 
-__all__ = ["Desk", "ProcessWorker", "ThreadWorker", "Worker", "WorkerKind"]
+__all__ = ["DaskClient", "Desk", "ProcessWorker", "ThreadWorker", "Worker", "WorkerKind"]

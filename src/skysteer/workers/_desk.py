@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
 from skysteer.errors import WorkerDied
 from skysteer.handoff import Mailbox
@@ -18,8 +18,23 @@ from ._worker import ThreadWorker, Worker
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
-WORKERS: dict[str, Callable[[Any, str], Worker]] = {"thread": ThreadWorker, "process": ProcessWorker}
-WorkerKind = Literal["thread", "process"]
+
+
+class DaskClient(Protocol):
+    """A `distributed.Client`: told by its name, as Dask need not be installed."""
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether its methods must be awaited."""
+        ...
+
+    def who_has(self, futures: Any = None) -> Any:
+        """Which workers of the cluster have what."""
+        ...
+
+
+WorkerKind = Literal["thread", "process"] | DaskClient
+"""Where a servant computes: here in a thread, in a process of its own, or on a worker of a Dask cluster."""
 
 
 class Desk(Generic[Item]):
@@ -32,9 +47,10 @@ class Desk(Generic[Item]):
     name
         Whose calls they are, for errors and the thread's name.
     kind
-        Where the calls of the servant compute: in this thread, or in a process.
+        Where the calls of the servant compute: in this thread, in a process,
+        or (a `distributed.Client`) on a worker of a Dask cluster.
     servant
-        The object whose methods are called; pickled for a process.
+        The object whose methods are called; pickled where it is not for this thread.
     handle
         Called in the thread with all items that wait, in order.
     """
@@ -42,17 +58,14 @@ class Desk(Generic[Item]):
     def __init__(
         self, what: str, name: str, kind: WorkerKind, servant: Any, handle: Callable[[list[Item]], None]
     ) -> None:
-        if kind not in WORKERS:
-            raise ValueError(f"worker must be 'thread' or 'process', found {kind!r}")
+        self._worker, self.where = _made(kind, servant, name)
         self.name = name
         self._title = f"skysteer-{what}-{name}"
-        self.kind: WorkerKind = kind
         self.closed: Future[None] = Future()
         """Done when the thread and the process have ended."""
         self.closed.set_running_or_notify_cancel()  # nobody who waits for it can cancel it
         self.ready = False
         """Whether the worker was started."""
-        self._worker = WORKERS[kind](servant, name)
         self._handle = handle
         self._mailbox: Mailbox[Item] = Mailbox()
         self._starting = threading.Lock()
@@ -130,7 +143,7 @@ class Desk(Generic[Item]):
         try:
             # Looked at after we are busy, as `close` looks whether we are after
             # it has closed the mailbox: one of the two sees the other.
-            if self.closing and self.kind == "process":
+            if self.closing and self.where != "thread":
                 raise WorkerDied(f"{self.name} was closed")
             return function()
         finally:
@@ -143,3 +156,16 @@ class Desk(Generic[Item]):
         finally:
             self._worker.close()
             self.closed.set_result(None)
+
+
+def _made(kind: Any, servant: Any, name: str) -> tuple[Worker, Literal["thread", "process", "dask"]]:
+    """The worker, and in a word where it is."""
+    if isinstance(kind, str) and kind == "thread":
+        return ThreadWorker(servant, name), "thread"
+    if isinstance(kind, str) and kind == "process":
+        return ProcessWorker(servant, name), "process"
+    if any(each.__name__ == "Client" and each.__module__.startswith("distributed.") for each in type(kind).__mro__):
+        from .dask import DaskWorker  # a leaf: Dask is there, as its client is
+
+        return DaskWorker(cast(Any, kind), servant, name), "dask"
+    raise ValueError(f"worker must be 'thread', 'process' or a distributed.Client, found {kind!r}")
