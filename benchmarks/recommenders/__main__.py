@@ -12,7 +12,8 @@ from typing import Any
 
 from rich.console import Console
 
-from .._settings import progress
+from benchmarks._settings import progress
+
 from . import _summary as summary
 from ._pool import run_all
 from ._task import PARTS, Ledger, Task

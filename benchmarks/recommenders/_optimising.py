@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .._report import Spread
+from benchmarks._report import Spread
+
 from . import _targets as targets
 from ._peers import EXTRA, MAKERS, installed, maker
 from ._problems import OBJECTIVE, PROBLEMS, Problem

@@ -1,4 +1,4 @@
-"""The peers that look for a best point, each behind suggest and ingest. Optional packages are imported when one is made."""
+"""The peers that look for a best point, behind suggest and ingest. Optional packages are imported when one is made."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def random(problem: Problem, seed: int) -> Draws:
 
 
 def sobol(problem: Problem, seed: int) -> Draws:
-    return Draws(problem, qmc.Sobol(len(problem.bounds), rng=np.random.default_rng(seed)).random)
+    return Draws(problem, qmc.Sobol(len(problem.bounds), seed=seed).random)
 
 
 def grid(problem: Problem, _seed: int) -> Any:
@@ -78,8 +78,10 @@ class GpCam:
 
         np.random.seed(seed)  # noqa: NPY002  what gpCAM draws from
         self.problem, self.acquisition, self.initial, self.every = problem, acquisition, initial, every
-        self.process = GPOptimizer()
-        self.sobol = qmc.Sobol(len(problem.bounds), rng=np.random.default_rng(seed))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.process = GPOptimizer()
+        self.sobol = qmc.Sobol(len(problem.bounds), seed=seed)
         self.bounds = np.column_stack([problem.low, problem.high])
         self.x: list[Array] = []
         self.y: list[float] = []
@@ -159,7 +161,7 @@ class Xopt:
         goal = "MINIMIZE" if problem.minimise else "MAXIMIZE"
         vocs = VOCS(variables={k: list(b) for k, b in problem.bounds.items()}, objectives={OBJECTIVE: goal})
         self.optimizer = XoptOptimizer(ExpectedImprovementGenerator(vocs=vocs))
-        self.sobol = qmc.Sobol(len(problem.bounds), rng=np.random.default_rng(seed))
+        self.sobol = qmc.Sobol(len(problem.bounds), seed=seed)
 
     def suggest(self, num_points: int = 1) -> Any:
         first = self.asked < self.initial

@@ -1,4 +1,4 @@
-"""The plain Gaussian process every other recommender should beat: scikit-learn, log EI, refitted at every suggestion."""
+"""The plain Gaussian process that all should beat: scikit-learn, log EI, refitted at every suggestion."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ class Posterior:
 
 
 def most_improving(post: Posterior, best: float, rng: np.random.Generator, starts: int = 5) -> Array:
-    """The (d,) place of the unit box with the largest log EI of a minimisation: screened, then climbed from the best."""
+    """The (d,) place of the unit box with the largest log EI of a minimisation: screened, then climbed."""
     d = post.x.shape[1]
     incumbent = post.x[int(np.argmin(post(post.x)[0]))]
     near = [np.clip(incumbent + rng.normal(0, width, (128, d)), 0, 1) for width in (0.05, 0.005)]
-    candidates = np.vstack([qmc.Sobol(d, rng=rng).random(1024), *near])
+    candidates = np.vstack([qmc.Sobol(d, seed=rng).random(1024), *near])
     mean, sd = post(candidates)
     score = np.log(sd) + log_h((best - mean) / sd)
 
@@ -134,7 +134,7 @@ class PlainGP:
     ) -> None:
         self.problem, self.initial, self.transform, self.gate = problem, initial, transform, gate
         self.rng = np.random.default_rng(1000 + seed)
-        self.sobol = qmc.Sobol(len(problem.bounds), rng=np.random.default_rng(seed))
+        self.sobol = qmc.Sobol(len(problem.bounds), seed=seed)
         self.u: list[Array] = []
         self.y: list[float] = []
         self.kernel = kernel(len(problem.bounds))

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any
 
-from .._settings import progress
+from benchmarks._settings import progress
+
 from ._task import Task, run
 
 EVERY = 10.0

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Sheet
 
-from .._report import machine, now
+from benchmarks._report import machine, now
+
 from ._table import OURS, Table, Verdict, text
 
 PACKAGES = (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .._report import Spread
+from benchmarks._report import Spread
 
 OURS = "ours"
 Row = Mapping[str, Any]

@@ -63,8 +63,7 @@ class Ledger:
 
     def _read(self, row: dict[str, Any]) -> None:
         if row.pop("code") == fingerprint(row["part"], row["method"]):
-            key = Task(row["part"], row["case"], row["method"], row["seed"], row["budget"]).key
-            self.rows[key] = row
+            self.rows[Task(row["part"], row["case"], row["method"], row["seed"], row["budget"]).key] = row
         else:
             self.outdated += 1
 
@@ -84,7 +83,11 @@ class Ledger:
         return [row for row in self.rows.values() if row["part"] == part]
 
 
-USES = {"A": ("_problems", "_plain_gp", "_peers"), "B": ("_plain_gp",), "C": ("_plain_gp",)}
+USES = {
+    "A": ("_problems", "_plain_gp", "_peers"),
+    "B": ("_plain_gp", "_scenes", "_designs"),
+    "C": ("_plain_gp", "_library", "_library_peers"),
+}
 """What the module of a part is built on."""
 
 _FINGERPRINTS: dict[tuple[str, bool], str] = {}

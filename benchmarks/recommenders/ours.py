@@ -16,3 +16,14 @@ def make(problem: Any, seed: int) -> Any:
     if problem.minimise:
         return GaussianProcess(space, minimize="f", seed=seed)
     return GaussianProcess(space, maximize="f", seed=seed)
+
+
+def curve(*, noisy: bool) -> tuple[Any, tuple[str, ...], str]:
+    """A `Curve` for the edge; the names of its axis and its objective."""
+    from skysteer.model import Axis
+    from skysteer.recommenders.curve import Curve
+
+    from ._scenes import HIGH, LOW
+
+    noise = {"noise": "fit"} if noisy else {}
+    return Curve(Axis("energy", LOW, HIGH, units="eV"), "mu", **noise), ("energy",), "mu"
