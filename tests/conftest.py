@@ -32,7 +32,7 @@ FOLDER_MARKERS = ("unit", "flow", "contract", "agents", "notebooks", "services")
 GRACE = 1.0
 """Seconds that threads, processes and tasks are given to end after a test."""
 
-KNOWN_THREADS: dict[str, str] = {}
+KNOWN_THREADS: dict[str, str] = {"Dask-Offload": "Dask keeps one for the whole process, to pickle large messages"}
 """Start of a thread's name -> why it cannot be ended after each test."""
 
 KNOWN_PROCESSES = {"multiprocessing.resource_tracker": "one for a whole Python process; ends with it"}
