@@ -7,9 +7,21 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import special as _special
 
-from ._matern import Array, Posterior
+from ._matern import Array
 
 special: Any = _special  # it has no types
+
+
+class Belief(Protocol):
+    """A normal distribution at every place: a `Posterior`, or a `Blend` of several."""
+
+    def __call__(self, rows: Array) -> tuple[Array, Array]:
+        """Return (m,) mean and standard deviation at (m, dimensions) rows."""
+        ...
+
+    def slopes(self, row: Array) -> tuple[float, float, Array, Array]:
+        """Return mean and standard deviation at one (dimensions,) row, and their gradients."""
+        ...
 
 
 class Acquisition(Protocol):
@@ -27,15 +39,47 @@ class Acquisition(Protocol):
 class Doubt:
     """The standard deviation: what is known least."""
 
-    def __init__(self, posterior: Posterior) -> None:
-        self._posterior = posterior
+    def __init__(self, belief: Belief) -> None:
+        self._belief = belief
 
     def __call__(self, rows: Array) -> Array:
-        return self._posterior(rows)[1]
+        return self._belief(rows)[1]
 
     def slope(self, row: Array) -> tuple[float, Array]:
-        _, sd, _, sd_slope = self._posterior.slopes(row)
+        _, sd, _, sd_slope = self._belief.slopes(row)
         return sd, sd_slope
+
+
+class LogDoubt:
+    """The logarithm of the standard deviation, to be added to other logarithms."""
+
+    def __init__(self, belief: Belief) -> None:
+        self._belief = belief
+
+    def __call__(self, rows: Array) -> Array:
+        return np.log(self._belief(rows)[1])
+
+    def slope(self, row: Array) -> tuple[float, Array]:
+        _, sd, _, sd_slope = self._belief.slopes(row)
+        return float(np.log(sd)), sd_slope / sd
+
+
+class UpperBound:
+    """What a place may well come to: the mean and `beta` standard deviations (Srinivas et al. 2010, arXiv:0912.3995).
+
+    Their beta is the square of this one.
+    """
+
+    def __init__(self, belief: Belief, beta: float) -> None:
+        self._belief, self._beta = belief, beta
+
+    def __call__(self, rows: Array) -> Array:
+        mean, sd = self._belief(rows)
+        return mean + self._beta * sd
+
+    def slope(self, row: Array) -> tuple[float, Array]:
+        mean, sd, mean_slope, sd_slope = self._belief.slopes(row)
+        return mean + self._beta * sd, mean_slope + self._beta * sd_slope
 
 
 class LogImprovement:
@@ -46,19 +90,33 @@ class LogImprovement:
     float: Ament et al. (2023), arXiv:2310.20708.
     """
 
-    def __init__(self, posterior: Posterior, best: float) -> None:
-        self._posterior, self._best = posterior, best
+    def __init__(self, belief: Belief, best: float) -> None:
+        self._belief, self._best = belief, best
 
     def __call__(self, rows: Array) -> Array:
-        mean, sd = self._posterior(rows)
+        mean, sd = self._belief(rows)
         return np.log(sd) + log_h((mean - self._best) / sd)
 
     def slope(self, row: Array) -> tuple[float, Array]:
-        mean, sd, mean_slope, sd_slope = self._posterior.slopes(row)
+        mean, sd, mean_slope, sd_slope = self._belief.slopes(row)
         z = (mean - self._best) / sd
         lh = float(log_h(np.array([z]))[0])
         rise = np.exp(np.clip(float(special.log_ndtr(z)) - lh, -50.0, 50.0))  # d log_h / dz
         return float(np.log(sd)) + lh, sd_slope / sd + rise * (mean_slope - z * sd_slope) / sd
+
+
+class Together:
+    """The sum of acquisitions: of logarithms, so the product of what they are logarithms of."""
+
+    def __init__(self, *acquisitions: Acquisition) -> None:
+        self._acquisitions = acquisitions
+
+    def __call__(self, rows: Array) -> Array:
+        return np.sum([acquisition(rows) for acquisition in self._acquisitions], axis=0)
+
+    def slope(self, row: Array) -> tuple[float, Array]:
+        values, slopes = zip(*(acquisition.slope(row) for acquisition in self._acquisitions), strict=True)
+        return float(sum(values)), np.sum(slopes, axis=0)
 
 
 def log_h(z: Array) -> Array:

@@ -264,11 +264,11 @@ class TestAwkwardData:
 class TestRefusals:
     @pytest.mark.parametrize("goals", [{}, {"maximize": "a", "minimize": "b"}, {"minimize": "a", "map": "a"}])
     def test_other_than_one_goal(self, goals):
-        with pytest.raises(ValueError, match="exactly one of maximize=, minimize=, map="):
+        with pytest.raises(ValueError, match="exactly one of maximize=, minimize=, map=, objectives=, weights="):
             GaussianProcess(SPACE, **goals)
 
     def test_an_axis_as_objective(self):
-        with pytest.raises(ValueError, match="maximize='x' is an axis of the space"):
+        with pytest.raises(ValueError, match="'x' is an axis of the space"):
             GaussianProcess(SPACE, maximize="x")
 
     def test_an_axis_without_limits(self):
