@@ -36,7 +36,7 @@ EXPECTED = 5000
 FEWEST = 64
 """A library of which not even so many readings fit into the memory is refused."""
 EDGE_FITTED = 100
-"""Looking for edges, the kernel is fitted to so many readings at the most: what it then says is that edges are narrow."""
+"""Looking for edges, the kernel is fitted to so many readings at the most: more only say again that edges are narrow."""
 WIDEST_EDGE = 0.3
 """Looking for edges, no correlation longer than this part of a feature's range is believed."""
 
@@ -114,10 +114,11 @@ class LibraryRecommender:
     -----
     The kernel is fitted when there are half as many readings again (from 100
     on: twice as many), to at most 256 of them (edges: 100) spread evenly over
-    those that are there, the last time before 2000. It takes over an eighth of that number later and is computed by a thread meanwhile:
-    which kernel answers depends on the number of readings only. One who learnt
-    all points at once suggests what one who learnt them one by one does; the
-    two posteriors differ by rounding, which does not decide between equals.
+    those that are there, the last time before 2000. It takes over when there
+    is an eighth more, and is computed by a thread meanwhile: which kernel
+    answers depends on the number of readings only. One who learnt all points
+    at once suggests what one who learnt them one by one does; the two
+    posteriors differ by rounding, which does not decide between equals.
 
     Examples
     --------
