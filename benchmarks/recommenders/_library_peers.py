@@ -71,10 +71,11 @@ NEEDS = {"gpcam": "gpcam"}
 
 
 def improvement(post: Posterior, u: Array) -> Array:
-    """log EI of a minimisation at (m, 4) places."""
+    """log EI of a minimisation at (m, 4) places; none where something was measured."""
     mean, sd = post(u)
     best = float(post(post.x)[0].min())
-    return np.log(sd) + log_h((best - mean) / sd)
+    measured = np.isin(u[:, 0], post.x[:, 0])  # no two samples have the same first feature
+    return np.where(measured, -np.inf, np.log(sd) + log_h((best - mean) / sd))
 
 
 def best_eight(u: Array, x: Array, y: Array, model: Posterior) -> Array:
@@ -85,15 +86,13 @@ def best_eight(u: Array, x: Array, y: Array, model: Posterior) -> Array:
 def believed_eight(u: Array, x: Array, y: Array, model: Posterior) -> Array:
     """One after the other, each taken to come out as expected: a new scikit-learn process for each."""
     held = ConstantKernel(model.variance) * Matern(model.lengths, nu=2.5) + WhiteKernel(model.noise)
-    rows, values, picked = list(x), list(scaled(y)), []
+    rows, values = list(x), list(scaled(y))
     for _ in range(8):
         fitted = GaussianProcessRegressor(held, alpha=1e-8, optimizer=None).fit(np.array(rows), np.array(values))
         post = Posterior(fitted)
-        best = u[int(np.argmax(improvement(post, u)))]
-        picked.append(best)
-        rows.append(best)
-        values.append(float(post(best[None])[0][0]))
-    return np.array(picked)
+        rows.append(u[int(np.argmax(improvement(post, u)))])
+        values.append(float(post(rows[-1][None])[0][0]))
+    return np.array(rows[-8:])
 
 
 def gpcam_eight(u: Array, x: Array, y: Array, model: Posterior) -> Array:
