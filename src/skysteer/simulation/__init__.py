@@ -5,6 +5,8 @@ A truth is a function of a point, an `Emulator` fitted to a recorded run, the
 """
 
 from ._baselines import Random
+from ._compare import compare
+from ._comparison import Comparison, Curve, Run
 from ._emulator import Emulator
 from ._functions import TRUTHS
 from ._goodness import Reconstruction
@@ -18,6 +20,8 @@ __all__ = [
     "TRUTHS",
     "Aim",
     "Called",
+    "Comparison",
+    "Curve",
     "Emulator",
     "Goal",
     "Measured",
@@ -26,9 +30,11 @@ __all__ = [
     "Reconstruction",
     "Recorded",
     "Recording",
+    "Run",
     "Simulation",
     "Truth",
     "Varying",
+    "compare",
     "read_recording",
     "simulate",
 ]

@@ -100,9 +100,9 @@ class Truth:
     @property
     def noises(self) -> Mapping[str, Noise]:
         """The noise of each objective by name."""
-        if isinstance(self.noise, Mapping):
-            return cast("Mapping[str, Noise]", self.noise)
-        return dict.fromkeys(self.objectives, cast("Noise", self.noise))
+        noise: Any = self.noise
+        noises: Any = noise if isinstance(noise, Mapping) else dict.fromkeys(self.objectives, noise)
+        return noises
 
     def reading(self, true: Mapping[str, float], generator: np.random.Generator) -> dict[str, float]:
         """Return what a measurement of true values reads."""
