@@ -104,7 +104,8 @@ class LogChebyshev:
         reached = float(((values - reference) / weights).min(axis=1).max())
         beyond = np.geomspace(1e-5, 30.0, 32)  # standardised: from next to nothing to more than there can be
         self._levels = (reached + beyond)[:, None]
-        self._log_widths = np.log(np.gradient(beyond))[:, None]
+        widths = beyond * np.log(beyond[1] / beyond[0])
+        self._log_widths = np.log(np.concatenate([[widths[0] + beyond[0]], widths[1:]]))[:, None]
 
     def __call__(self, rows: Array) -> Array:
         logs = self._log_widths

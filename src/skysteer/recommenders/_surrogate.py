@@ -172,7 +172,8 @@ class Surrogate:
             hyper = fitted(rows, values, (self._seed, m))
         except (np.linalg.LinAlgError, ValueError) as exc:
             self._fault(f"the fit to {m} readings failed ({exc}); using a kernel from before any reading")
-            return Hyperparameters(np.full(rows.shape[1], 0.3), 1.0, 1e-3)
+            dimensions: int = rows.shape[1]
+            return Hyperparameters(np.full(dimensions, 0.3), 1.0, 1e-3)
         if m > 1 and values.any() and hyper.gain == 0.0:  # only what was not fitted gains exactly nothing
             self.failures.append(f"{self.outcome}: no kernel could be fitted to {m} readings")
         return hyper
@@ -192,7 +193,9 @@ class Surrogate:
         scale, variance, noise = hyper.scale, hyper.variance, hyper.noise
         fixed: Array = np.full(len(scale), np.nan) if self._given is None else self._given.scale
         if self._wary_of is not None:
-            scale, variance = np.minimum(scale, np.full(len(scale), WARY_SCALE)), max(variance, 1.0)
+            # A long length comes with a large variance, which would be too much for a short one.
+            variance = 1.0 if (scale > WARY_SCALE).any() else max(variance, 1.0)
+            scale = np.minimum(scale, np.full(len(scale), WARY_SCALE))
         scale = np.asarray(np.where(np.isnan(fixed), scale, fixed), dtype=float)
         if self._given is not None and self._given.noise is not None:
             noise = (self._given.noise / self.scaling()[1]) ** 2
