@@ -33,6 +33,7 @@ SHORT_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "gaussian": "skysteer.recommenders.gaussian:GaussianProcess",
         "grid": "skysteer.cli._named:even_grid",
+        "random": "skysteer.simulation:Random",
         "sobol": "skysteer.recommenders:Sobol",
     }
 )

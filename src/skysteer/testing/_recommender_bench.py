@@ -60,7 +60,7 @@ class Bench:
         try:
             made: Any = self._make()
         except Exception as exc:  # whatever making one may raise
-            self.lines.add(f"{name} = make()", f"raised {words(exc)}")
+            self.lines.add(f"{name} = make()", f"raised {words(exc)}", raised=True)
             raise Broken(f"make() raised {words(exc)}") from exc
         self.lines.add(f"{name} = make()")
         return self.known(name, made)
@@ -102,9 +102,9 @@ class Bench:
         return [[dict(point) for point in points] for points in self._story]
 
     def started(self, subject: Subject, count: int | None = 1) -> Answer:
-        """Ask for the first time; of one that cannot be asked yet, after it was told three points of others."""
+        """Ask; of one that cannot be asked because it knows nothing, after it was told three points of others."""
         answer = subject.ask(count)
-        if answer.error is not None:
+        if answer.error is not None and not subject.was_told:
             subject.tell(self.world.strangers(3))
             answer = subject.ask(count)
         return answer

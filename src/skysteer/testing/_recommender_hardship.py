@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count as counting
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any
 
 from skysteer.protocols import KnowsPending, TrialFaultAware
@@ -16,7 +16,10 @@ from ._recommender_subject import Answer, Subject
 Point = Mapping[str, Any]
 FAILURES = 12
 """Points in a row that fail."""
+MEASURED = 8
+"""Points in a row that are measured with an unusual outcome."""
 BATCH = 4
+"""Points that are asked for at once."""
 
 
 def survives_not_finite(bench: Bench) -> None:
@@ -39,21 +42,17 @@ def survives_duplicates(bench: Bench) -> None:
         subject = bench.fresh("a")
         place: Point | None = None
         level = counting(50.0, step)
-        for _ in range(4):
-            answer = bench.started(subject, 2)
-            if place is None:
-                _refuse_wrong(bench, answer)
-                usual = [bench.world.measured(point, number) for number, point in enumerate(answer.points)]
-                place = bench.world.tidy(answer.points[0]) if answer.points else {}
-                _tell(subject, usual)
-                continue
+        for _ in range(MEASURED):
+            answer = bench.started(subject, 1)
             _refuse_wrong(bench, answer)
-            told = [
-                {**point, **place, **bench.world.as_outcome(next(level))}
-                for point in (bench.world.measured(asked) for asked in answer.points)
-            ]
-            _tell(subject, told)
-        _refuse_wrong(bench, subject.ask(2))
+            for asked in answer.points[:1]:
+                told = bench.world.measured(asked)
+                if place is not None:  # wherever it was sent, the motor is where it was
+                    told |= {**place, **bench.world.as_outcome(next(level))}
+                else:
+                    place = bench.world.tidy(told)
+                _tell(subject, [told])
+        _refuse_wrong(bench, subject.ask(1))
 
 
 def leaves_failures(bench: Bench) -> None:
@@ -108,19 +107,16 @@ def knows_pending(bench: Bench) -> None:
 
 
 def _measure(bench: Bench, values: Iterator[float | None]) -> None:
-    """Ask four times for two points; ``None`` is the usual outcome."""
+    """Ask for one point after the other; ``None`` is the usual outcome."""
     bench.begin()
     subject = bench.fresh("a")
     numbers = counting()
-    for _ in range(4):
-        answer = bench.started(subject, 2)
+    for value in islice(values, MEASURED):
+        answer = bench.started(subject, 1)
         _refuse_wrong(bench, answer)
-        told: list[dict[str, Any]] = []
-        for point, value in zip(answer.points, values, strict=False):
-            changes = {} if value is None else bench.world.as_outcome(value)
-            told.append(bench.world.measured(point, next(numbers), **changes))
-        _tell(subject, told)
-    _refuse_wrong(bench, subject.ask(2))
+        changes = {} if value is None else bench.world.as_outcome(value)
+        _tell(subject, [bench.world.measured(point, next(numbers), **changes) for point in answer.points])
+    _refuse_wrong(bench, subject.ask(1))
 
 
 def _tell(subject: Subject, told: Sequence[Point]) -> None:

@@ -99,7 +99,7 @@ def can_be_pickled(bench: Bench) -> None:
         try:
             travelled: Any = cloudpickle.loads(cloudpickle.dumps(sent.recommender))  # pyright: ignore[reportUnknownMemberType]
         except Exception as exc:  # whatever a pickled class may raise
-            bench.lines.add(line, f"raised {words(exc)}")
+            bench.lines.add(line, f"raised {words(exc)}", raised=True)
             raise Broken(f"cloudpickle raised {words(exc)} {when}") from exc
         bench.lines.add(line)
         came = bench.known("c", travelled)

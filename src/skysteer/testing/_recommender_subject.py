@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -60,14 +61,26 @@ class Answer:
         return repr(self.points if self.malformed is None else self.raw)
 
 
+IMPORTS = {
+    r"\bsuppress\(": "from contextlib import suppress",
+    r"\b(inf|nan)\b": "from math import inf, nan",
+    r"\bcloudpickle\.": "import cloudpickle",
+    r"\bProcessWorker\(": "from skysteer.workers import ProcessWorker",
+}
+"""What in the code needs which import."""
+
+
 class Lines:
     """The code that does again what was done."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self._raising: set[int] = set()
 
-    def add(self, line: str, comment: object = "") -> None:
+    def add(self, line: str, comment: object = "", *, raised: bool = False) -> None:
         """Keep one call, and what came of it."""
+        if raised:
+            self._raising.add(len(self._lines))
         words = " ".join(str(comment).split())
         if len(words) > 400:
             words = words[:400] + " ..."
@@ -76,18 +89,15 @@ class Lines:
     def clear(self) -> None:
         """Begin anew."""
         self._lines.clear()
+        self._raising.clear()
 
     def __str__(self) -> str:
-        code = "\n".join(self._lines)
-        needed = [
-            line
-            for name, line in {
-                "nan": "from math import inf, nan",
-                "cloudpickle.": "import cloudpickle",
-                "ProcessWorker(": "from skysteer.workers import ProcessWorker",
-            }.items()
-            if name in code or (name == "nan" and "inf" in code)
-        ]
+        last = len(self._lines) - 1
+        code = "\n".join(
+            f"with suppress(Exception): {line}" if number in self._raising and number < last else line
+            for number, line in enumerate(self._lines)
+        )
+        needed = [line for name, line in IMPORTS.items() if re.search(name, code)]
         return "\n".join([*needed, code])
 
 
@@ -97,6 +107,8 @@ class Subject:
     def __init__(self, name: str, recommender: Recommender, lines: Lines, world: World) -> None:
         self.name = name
         self.recommender = recommender
+        self.was_told = False
+        """Whether it knows anything."""
         self._lines = lines
         self._world = world
 
@@ -116,15 +128,18 @@ class Subject:
             if isinstance(self.recommender, CanRegisterSuggestions) and any("_id" not in p for p in answer.points):
                 call = f"{self.name}.register_suggestions({call})"
                 answer = Answer(copy.deepcopy(self.recommender.register_suggestions(raw)))
-        except NoRecommendation:
+        except NoRecommendation as exc:
             answer = Answer([])
+            self._lines.add(call, f"raised {words(exc)}", raised=True)
+            return answer
         except Exception as exc:  # whatever a recommender may raise
             answer = Answer(error=words(exc))
-        self._lines.add(call, answer)
+        self._lines.add(call, answer, raised=answer.error is not None)
         return answer
 
     def tell(self, points: Sequence[Point]) -> str | None:
         """Tell measured points; return what was raised."""
+        self.was_told = True
         return self._call("ingest", copy.deepcopy(list(points)))
 
     def fail(self, points: Sequence[Point]) -> str | None:
@@ -147,7 +162,7 @@ class Subject:
             best = copy.deepcopy(cast(Any, self.recommender).get_best_points())
         except Exception as exc:  # whatever a recommender may raise
             best = Answer(error=words(exc))
-        self._lines.add(f"{self.name}.get_best_points()", best)
+        self._lines.add(f"{self.name}.get_best_points()", best, raised=isinstance(best, Answer))
         return best
 
     def call(self, method: str, *arguments: Any) -> str | None:
@@ -161,7 +176,7 @@ class Subject:
             getattr(self.recommender, method)(*arguments)
         except Exception as exc:  # whatever a recommender may raise
             error = words(exc)
-        self._lines.add(f"{self.name}.{method}({shown})", f"raised {error}" if error else "")
+        self._lines.add(f"{self.name}.{method}({shown})", f"raised {error}" if error else "", raised=error is not None)
         return error
 
 

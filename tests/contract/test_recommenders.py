@@ -1,0 +1,566 @@
+"""What every recommender promises: ours keep it, and each promise is missed by a recommender that breaks just it."""
+
+import math
+import os
+import pickle
+import random
+import sys
+import threading
+from pathlib import Path
+from typing import ClassVar
+
+import cloudpickle
+import numpy as np
+import pytest
+
+from skysteer.errors import NoRecommendation
+from skysteer.model import Axis, Choice, Space
+from skysteer.recommenders import Grid, Sequence, Sobol
+from skysteer.recommenders.gaussian import GaussianProcess
+from skysteer.simulation import Random
+from skysteer.testing import (
+    RECOMMENDER_PROMISES,
+    BrokenRecommenderPromise,
+    check_recommender,
+)
+
+LINE = Space(Axis("x", -5, 5, units="mm"))
+PLANE = Space(Axis("x", -5, 5, units="mm"), Axis("y", 0, 100, units="um"))
+MIXED = Space(Axis("x", -5, 5, units="mm"), Choice("filter", ("Al", "Cu", "none")), Choice("sample", (1, 2, 3, 4)))
+SPACES = {"line": LINE, "plane": PLANE, "mixed": MIXED}
+
+# How it is called -> how it is made in a space, and in which spaces. A new recommender of ours goes here.
+OURS = {
+    "Grid": (lambda space: Grid(space, 4), SPACES),
+    "Random": (lambda space: Random(space, seed=3), SPACES),
+    "Sobol": (lambda space: Sobol(space, seed=3), SPACES),
+    "Sequence": (lambda space: Sequence(_without_ids(Sobol(space).suggest(30)), space=space), SPACES),
+    "GaussianProcess, maximum": (lambda space: GaussianProcess(space, maximize="det"), ["plane", "mixed"]),
+    "GaussianProcess, minimum": (lambda space: GaussianProcess(space, minimize="det", counts=True), ["line"]),
+    "GaussianProcess, map": (lambda space: GaussianProcess(space, map="det", initial=3), ["line"]),
+}
+IN_A_PROCESS = {"GaussianProcess, maximum", "Sobol"}
+"""Those that are sent to a process of their own too, in the plane."""
+
+
+def _without_ids(points):
+    return [{name: value for name, value in point.items() if name != "_id"} for point in points]
+
+
+@pytest.mark.parametrize(("name", "where"), [(name, where) for name, (_, spaces) in OURS.items() for where in spaces])
+def test_our_recommender_keeps_every_promise(name, where):
+    make, space = OURS[name][0], SPACES[where]
+    process = where == "plane" and name in IN_A_PROCESS
+    report = check_recommender(lambda: make(space), space, ["det"], process=process, sizes=[10])
+    assert report.ok
+    assert report.suggestion_seconds[10] is not None
+
+
+# -- recommenders that break one promise each
+
+
+class Steady:
+    """Keeps every promise: the base of those that do not.
+
+    Its points depend on everything it knows, so that a difference in that is seen.
+    """
+
+    def __init__(self):
+        self.known = []
+        self.total = 0.0
+        self.seen = set()
+        self.failed = 0
+        self.pending = []
+        self.done = set()
+
+    def ingest(self, points):
+        for point in points:
+            if point.get("_id") is None or point["_id"] not in self.seen:
+                self.learn(point)
+            self.cross_off(point)
+
+    def learn(self, point):
+        self.known.append((point.get("_id"), {"x": point["x"], "y": point["y"]}, point["det"]))
+        if math.isfinite(point["det"]):
+            self.total += point["det"]
+
+    def cross_off(self, point):
+        self.seen.add(point.get("_id"))
+
+    def suggest(self, num_points=None):
+        numbers = (n for n in range(10_000) if f"p{n}" not in self.seen and f"p{n}" not in self.pending)
+        return [self.point(next(numbers)) for _ in range(num_points or 1)]
+
+    def point(self, number):
+        state = [number, len(self.known), round(1e3 * abs(self.total)), self.failed, len(self.pending)]
+        x, y = np.random.default_rng(state).random(2).tolist()
+        return {"x": 10 * x - 5, "y": 100 * y, "_id": f"p{number}"}
+
+    def set_pending(self, points):
+        self.pending = [point.get("_id") for point in points]
+
+    def register_failures(self, suggestions):
+        for suggestion in suggestions:
+            self.cross_off(suggestion)
+            self.failed += 1
+
+    def get_best_points(self):
+        finite = [entry for entry in self.known if math.isfinite(entry[2])]
+        best = max(finite, key=lambda entry: entry[2], default=None)
+        return [] if best is None else [(best[0], best[1], {"det": best[2]})]
+
+    def should_stop(self):
+        return False, None
+
+
+class CannotBeMade(Steady):
+    def __init__(self):
+        raise RuntimeError("no licence")
+
+
+class HasNoSuggest:
+    def ingest(self, points):
+        pass
+
+
+class NeedsAPoint(Steady):
+    def suggest(self, num_points=None):
+        self.known[0]
+        return super().suggest(num_points)
+
+
+class KnowsOnlyItsOwn(Steady):
+    def ingest(self, points):
+        for point in points:
+            int(point["_id"][1:])
+        super().ingest(points)
+
+
+class WantsThemInOrder(Steady):
+    last = -1
+
+    def learn(self, point):
+        name = point.get("_id", "")
+        if name[1:].isdigit():
+            if int(name[1:]) < self.last:
+                raise RuntimeError(f"{name} after p{self.last}")
+            self.last = int(name[1:])
+        super().learn(point)
+
+
+class OneAtATime(Steady):
+    def suggest(self, num_points=None):
+        if num_points not in (None, 1):
+            raise NotImplementedError("batches")
+        return super().suggest(num_points)
+
+
+class NeedsACount(Steady):
+    def suggest(self, num_points):
+        return super().suggest(num_points)
+
+
+class IsGenerous(Steady):
+    def suggest(self, num_points=None):
+        return super().suggest((num_points or 1) + 1)
+
+
+class TakesNoneForMany(Steady):
+    def suggest(self, num_points=None):
+        return super().suggest(5 if num_points is None else num_points)
+
+
+class StepsOver(Steady):
+    def point(self, number):
+        return {**super().point(number), "x": 5.5}
+
+
+class ForgetsAnAxis(Steady):
+    def point(self, number):
+        point = super().point(number)
+        del point["y"]
+        return point
+
+
+class AnswersWithOnePoint(Steady):
+    def suggest(self, num_points=None):
+        return super().suggest(1)[0]
+
+
+class AnswersNothing(Steady):
+    def suggest(self, num_points=None):
+        return None
+
+
+class SpeaksNumPy(Steady):
+    def point(self, number):
+        point = super().point(number)
+        return {**point, "x": np.float64(point["x"])}
+
+
+class HasTuplesForIds(Steady):
+    """Which JSON makes lists of."""
+
+    def point(self, number):
+        return {**super().point(number), "_id": (1, number)}
+
+    def suggest(self, num_points=None):
+        numbers = (n for n in range(10_000) if (1, n) not in self.seen and (1, n) not in self.pending)
+        return [self.point(next(numbers)) for _ in range(num_points or 1)]
+
+
+class HasListsForIds(Steady):
+    def suggest(self, num_points=None):
+        return [{**point, "_id": [point["_id"]]} for point in super().suggest(num_points)]
+
+    def set_pending(self, points):
+        super().set_pending([{**point, "_id": point["_id"][0]} for point in points])
+
+    def register_failures(self, suggestions):
+        super().register_failures([{**point, "_id": point["_id"][0]} for point in suggestions])
+
+
+class GivesOneIdToAll(Steady):
+    def suggest(self, num_points=None):
+        points = super().suggest(num_points)
+        return [{**point, "_id": points[0]["_id"]} for point in points]
+
+
+class NumbersEachAnswer(Steady):
+    """From zero, again and again."""
+
+    def suggest(self, num_points=None):
+        return [{**point, "_id": f"p{n}"} for n, point in enumerate(super().suggest(num_points))]
+
+
+class Guesses(Steady):
+    def point(self, number):
+        return {**super().point(number), "x": random.uniform(-5, 5)}
+
+
+class LearnsFromQuestions(Steady):
+    def suggest(self, num_points=None):
+        self.total += 0.01
+        return super().suggest(num_points)
+
+
+class NamesThemAtRandom(Steady):
+    def point(self, number):
+        return {**super().point(number), "_id": f"p{number}-{os.urandom(4).hex()}"}
+
+    def cross_off(self, point):
+        self.seen.add(str(point.get("_id")).partition("-")[0])
+
+    def ingest(self, points):
+        super().ingest([{**point, "_id": str(point.get("_id")).partition("-")[0]} for point in points])
+
+    def set_pending(self, points):
+        super().set_pending([{**point, "_id": str(point.get("_id")).partition("-")[0]} for point in points])
+
+
+class SharesItsMemory(Steady):
+    memory: ClassVar = []
+
+    def learn(self, point):
+        self.memory.append(point)
+        super().learn(point)
+
+    def point(self, number):
+        point = super().point(number)
+        return {**point, "x": point["x"] / (1 + len(self.memory))}
+
+
+class NeverForgetsPending(Steady):
+    def set_pending(self, points):
+        self.pending = [*self.pending, *(point.get("_id") for point in points)]
+
+
+class CountsRepeats(Steady):
+    def ingest(self, points):
+        for point in points:
+            self.learn(point)
+            self.cross_off(point)
+
+
+class CountsCalls(Steady):
+    def ingest(self, points):
+        super().ingest(points)
+        self.total += 1.0
+
+
+class ChokesOnNaN(Steady):
+    def learn(self, point):
+        if math.isnan(point["det"]):
+            raise ValueError("input contains NaN")
+        super().learn(point)
+
+
+class CannotCountInfinity(Steady):
+    def learn(self, point):
+        int(point["det"] if not math.isnan(point["det"]) else 0)
+        super().learn(point)
+
+
+class BecomesNaN(Steady):
+    mean = 0.0
+
+    def learn(self, point):
+        super().learn(point)
+        self.mean += point["det"]
+
+    def point(self, number):
+        point = super().point(number)
+        return {**point, "x": point["x"] + 0 * self.mean}
+
+
+class DividesByTheSpread(Steady):
+    def suggest(self, num_points=None):
+        values = [value for *_, value in self.known if math.isfinite(value)]
+        if len(values) > 2:
+            1 / (max(values) - min(values))
+        return super().suggest(num_points)
+
+
+class InvertsDuplicates(Steady):
+    def learn(self, point):
+        if any(axes == {"x": point["x"], "y": point["y"]} for _, axes, _ in self.known):
+            raise np.linalg.LinAlgError("Singular matrix")
+        super().learn(point)
+
+
+class NeverGivesUp(Steady):
+    def register_failures(self, suggestions):
+        pass
+
+
+class TripsOverFailures(Steady):
+    def register_failures(self, suggestions):
+        raise KeyError(suggestions[0]["_id"])
+
+
+class GivesUpAtOnce(Steady):
+    def suggest(self, num_points=None):
+        if self.failed > 3:
+            raise ZeroDivisionError("nothing measured")
+        return super().suggest(num_points)
+
+
+class AsksWhatIsPending(Steady):
+    def set_pending(self, points):
+        pass
+
+
+class AsksTwiceInABatch(Steady):
+    def suggest(self, num_points=None):
+        points = super().suggest(num_points)
+        return [{**points[0], "_id": point["_id"]} for point in points]
+
+
+class BestIsAMapping(Steady):
+    def get_best_points(self):
+        return {"x": 1.0, "y": 1.0, "det": 3.0}
+
+
+class HasNoBestAtFirst(Steady):
+    def get_best_points(self):
+        return [max(self.known, key=lambda entry: entry[2])] and super().get_best_points()
+
+
+class StopsInAWord(Steady):
+    def should_stop(self):
+        return "not yet"
+
+
+class ComesBack(Steady):
+    ended = False
+
+    def suggest(self, num_points=None):
+        if len(self.known) > 30 and not self.ended:
+            self.ended = True
+            raise NoRecommendation
+        return super().suggest(num_points)
+
+
+class TakesTheIdOut(Steady):
+    def ingest(self, points):
+        super().ingest([dict(point) for point in points])
+        for point in points:
+            point.pop("_id", None)
+
+
+class SortsThePending(Steady):
+    def set_pending(self, points):
+        super().set_pending(points)
+        points.append({"x": 0.0})
+
+
+class HasALock(Steady):
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+class ForgetsOnTheWay(Steady):
+    def __getstate__(self):
+        return {**vars(self), "total": 0.0}
+
+
+class KnowsItsProcess(Steady):
+    def __init__(self):
+        super().__init__()
+        self.home = os.getpid()
+
+    def suggest(self, num_points=None):
+        if os.getpid() != self.home:
+            raise RuntimeError("the connection was opened in another process")
+        return super().suggest(num_points)
+
+
+class Saved(Steady):
+    """Keeps every promise, and its state in a file."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+        if path.exists():
+            vars(self).update(pickle.loads(path.read_bytes()))
+
+    def state(self):
+        return vars(self)
+
+    def checkpoint(self):
+        self.path.write_bytes(pickle.dumps(self.state()))
+
+
+class SavesTooLittle(Saved):
+    def state(self):
+        return {"seen": self.seen, "known": self.known}
+
+
+class CannotSave(Saved):
+    def checkpoint(self):
+        raise ValueError("checkpoint path is not set")
+
+
+BREAKERS = {
+    CannotBeMade: ("made", "make() raised RuntimeError: no licence"),
+    HasNoSuggest: ("made", "make() gave an object of HasNoSuggest, which has no suggest"),
+    NeedsAPoint: ("cold", "suggest raised IndexError: list index out of range"),
+    KnowsOnlyItsOwn: ("strangers", "ingest raised KeyError: '_id'"),
+    WantsThemInOrder: ("mix", "ingest raised RuntimeError: p2 after p3"),
+    OneAtATime: ("mix", "suggest raised NotImplementedError: batches"),
+    NeedsACount: ("mix", "suggest raised TypeError: NeedsACount.suggest() missing 1 required"),
+    IsGenerous: ("count", "2 points for a question for 1: [{'x'"),
+    TakesNoneForMany: ("count", "5 points for a question for 1: [{'x'"),
+    StepsOver: ("inside", "x=5.5 is outside [-5, 5] mm"),
+    ForgetsAnAxis: ("inside", "y is missing"),
+    AnswersWithOnePoint: ("inside", "the answer is a single mapping, expected a sequence of mappings"),
+    AnswersNothing: ("inside", "the answer is a NoneType, expected a sequence of mappings"),
+    SpeaksNumPy: ("plain", "is a numpy.float64, expected a plain str, int or float"),
+    HasTuplesForIds: ("plain", "_id=(1, 0) is a tuple, expected a plain str"),
+    HasListsForIds: ("ids", "_id=['p0'] is a list, which is not hashable"),
+    GivesOneIdToAll: ("ids", "_id='p0' is given to two points of one answer"),
+    NumbersEachAnswer: ("ids", "_id='p0' is given again, after its point was measured"),
+    Guesses: ("same", "another one that knows nothing answers [{'x': "),
+    LearnsFromQuestions: ("same", "asked a second time, it answers"),
+    NamesThemAtRandom: ("same", "another one that knows nothing answers"),
+    SharesItsMemory: ("same", "one that"),
+    NeverForgetsPending: ("same", "after points were pending and are no more, it answers"),
+    CountsRepeats: ("repeats", "one that was told the points again answers"),
+    CountsCalls: ("at once", "one that was told the points one by one answers"),
+    ChokesOnNaN: ("not finite", "ingest raised ValueError: input contains NaN"),
+    CannotCountInfinity: ("not finite", "ingest raised OverflowError: cannot convert float infinity to integer"),
+    BecomesNaN: ("not finite", "x=nan is not a finite number"),
+    DividesByTheSpread: ("constant", "suggest: raised ZeroDivisionError: float division by zero"),
+    InvertsDuplicates: ("duplicates", "ingest raised LinAlgError: Singular matrix"),
+    NeverGivesUp: ("failures", "of 12 suggestions, all of which failed, 12 are for {'x': "),
+    TripsOverFailures: ("failures", "register_failures raised KeyError: 'p0'"),
+    GivesUpAtOnce: ("failures", "after 4 failed points and nothing measured, suggest raised ZeroDivisionError"),
+    AsksWhatIsPending: ("pending", "is given again while it is pending"),
+    AsksTwiceInABatch: ("pending", "is given twice in one answer"),
+    BestIsAMapping: ("best", "get_best_points gave {'x': 1.0, 'y': 1.0, 'det': 3.0}, expected a list of (_id, axes"),
+    HasNoBestAtFirst: ("best", "raised ValueError: max() arg is an empty sequence before anything was told"),
+    StopsInAWord: ("stop", "should_stop gave 'not yet', expected (whether to stop: bool, why: str or None)"),
+    ComesBack: ("end", "after an empty answer, which says that there is nothing more to ask, it answers [{'x': "),
+    TakesTheIdOut: ("arguments", "ingest was given [{'x': "),
+    SortsThePending: ("arguments", "set_pending was given [{'x': "),
+    HasALock: ("pickles", "cloudpickle raised TypeError: cannot pickle '_thread.lock' object after 0 points"),
+    ForgetsOnTheWay: ("pickles", "what was unpickled after "),
+    KnowsItsProcess: ("process", "in a process of its own: RuntimeError: the connection was opened in another process"),
+    SavesTooLittle: ("checkpoint", "what make() gives after checkpoint() answers [{'x': "),
+    CannotSave: ("checkpoint", "checkpoint raised ValueError: checkpoint path is not set"),
+}
+
+
+def _make(breaker, folder):
+    path = Path(folder) / "state"
+    if path.exists():
+        path.unlink()
+    return lambda: breaker(path) if issubclass(breaker, Saved) else breaker()
+
+
+def _report(breaker, folder, **options):
+    SharesItsMemory.memory.clear()
+    process = breaker is KnowsItsProcess
+    make = _make(breaker, folder)
+    return check_recommender(make, PLANE, ["det"], **{"process": process, "sizes": [], **options})
+
+
+@pytest.fixture(autouse=True)
+def classes_travel_by_value():
+    """So that a process of a recommender does not import this file, and all that it imports."""
+    module = sys.modules[__name__]
+    cloudpickle.register_pickle_by_value(module)
+    yield
+    if __name__ in cloudpickle.list_registry_pickle_by_value():
+        cloudpickle.unregister_pickle_by_value(module)
+
+
+def test_every_promise_has_a_recommender_that_breaks_it():
+    assert {promise for promise, _ in BREAKERS.values()} == set(RECOMMENDER_PROMISES)
+
+
+@pytest.mark.parametrize("breaker", BREAKERS, ids=lambda breaker: breaker.__name__)
+def test_just_the_broken_promise_is_found_with_what_was_done(breaker, tmp_path):
+    promise, found = BREAKERS[breaker]
+    report = _report(breaker, tmp_path, on_broken="report")
+    assert [(result.name, result.why) for result in report.results if result.outcome == "broken"] == [
+        (promise, report.broken[0].why)
+    ]
+    assert found in report.broken[0].why
+
+
+@pytest.mark.parametrize("breaker", BREAKERS, ids=lambda breaker: breaker.__name__)
+def test_the_error_has_code_that_does_it_again(breaker, tmp_path):
+    promise, _ = BREAKERS[breaker]
+    with pytest.raises(BrokenRecommenderPromise) as caught:
+        _report(breaker, tmp_path)
+    error = caught.value
+    assert (error.promise, error.name) == (RECOMMENDER_PROMISES[promise].says, promise)
+    assert str(error).startswith(f"broken promise [{promise}]: {error.promise}\nfound: {error.found}\n")
+    assert "a = make()" in error.code
+    assert all(f"    {line}\n" in str(error) for line in error.code.splitlines())
+    _run_again(error, _make(breaker, tmp_path))
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def _run_again(error, make):
+    """Run the code, but for the last line, and then that: it raises if that was found."""
+    *before, last = error.code.splitlines()
+    namespace = {"make": make}
+    exec("\n".join(before), namespace)
+    if "  # raised " in last:
+        with pytest.raises(Exception) as caught:  # noqa: PT011  whatever was found
+            exec(last, namespace)
+        assert str(caught.value) in last or type(caught.value).__name__ in last
+    else:
+        exec(last, namespace)
+    if "worker" in namespace:
+        namespace["worker"].close()
+
+
+def test_a_recommender_that_keeps_every_promise_passes(tmp_path):
+    report = _report(Steady, tmp_path)
+    assert report.ok
+    assert {result.name for result in report.results if result.outcome != "passed"} == {"process", "end", "checkpoint"}
+    assert _report(Saved, tmp_path).results[-1].outcome == "passed"
