@@ -11,6 +11,8 @@ import typer
 
 import skysteer
 
+from . import _compare, _simulate
+
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
@@ -52,6 +54,10 @@ def skysteer_(
     ] = False,
 ) -> None:
     """Steers Bluesky experiments while they run."""
+
+
+app.command()(_simulate.simulate)
+app.command()(_compare.compare)
 
 
 @app.command()

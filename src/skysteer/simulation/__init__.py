@@ -5,7 +5,7 @@ A truth is a function of a point, an `Emulator` fitted to a recorded run, the
 """
 
 from ._baselines import Random
-from ._compare import compare
+from ._compare import BASELINES, compare
 from ._comparison import Comparison, Curve, Run
 from ._emulator import Emulator
 from ._functions import TRUTHS
@@ -17,6 +17,7 @@ from ._simulation import Called, Measured, Simulation
 from ._truth import Goal, Noise, Truth, Varying
 
 __all__ = [
+    "BASELINES",
     "TRUTHS",
     "Aim",
     "Called",

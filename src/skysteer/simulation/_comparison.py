@@ -136,7 +136,8 @@ class Comparison:
             for column, number in enumerate(numbers):
                 last = values.get(number, last)
                 row[column] = last if number <= reach else np.nan
-        some: list[bool] = np.isfinite(table).any(axis=0).tolist()
+        finite: Any = np.isfinite(table).any(axis=0)
+        some: list[bool] = finite.tolist()
         kept = tuple(number for number, keep in zip(numbers, some, strict=True) if keep)
         if not kept:
             return Curve((), np.empty(0), np.empty(0), np.empty(0))
@@ -201,7 +202,7 @@ class Comparison:
         cells = [name, *(_cell(curve.at(budget)) for budget in self.budgets)]
         if called:
             regret = self.regret_called(name)
-            cells.append("" if regret is None else f"{regret:.2g}")
+            cells.append("" if regret is None else _short(regret))
         seconds = self.seconds_a_point(name)
         complete = sum(
             run.error is None and (run.simulation is None or run.simulation.complete) for run in self.of(name)
@@ -262,4 +263,8 @@ def _cell(values: Sequence[float] | None) -> str:
     if values is None:
         return ""
     low, median, high = values
-    return f"{median:.2g}\n{low:.2g} - {high:.2g}"
+    return f"{_short(median)}\n{_short(low)} - {_short(high)}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"

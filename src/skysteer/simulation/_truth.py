@@ -101,8 +101,9 @@ class Truth:
     def noises(self) -> Mapping[str, Noise]:
         """The noise of each objective by name."""
         noise: Any = self.noise
-        noises: Any = noise if isinstance(noise, Mapping) else dict.fromkeys(self.objectives, noise)
-        return noises
+        if isinstance(noise, Mapping):
+            return cast("Mapping[str, Noise]", noise)
+        return dict.fromkeys(self.objectives, noise)  # pyright: ignore[reportReturnType]
 
     def reading(self, true: Mapping[str, float], generator: np.random.Generator) -> dict[str, float]:
         """Return what a measurement of true values reads."""
