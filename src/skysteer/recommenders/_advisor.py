@@ -15,6 +15,7 @@ from skysteer.model import Finished, Observation, Origin, Space, Suggestion
 from skysteer.protocols import CanRegisterSuggestions, HasBestPoints, HasSpace, KnowsPending, Recommender
 from skysteer.workers import Desk, WorkerKind
 
+from ._foreign_optimizer import adapted
 from ._log import ObservationLog
 from ._session import Reduce, Session
 from ._validate import check_answer
@@ -56,7 +57,9 @@ class Advisor:
     Parameters
     ----------
     recommender
-        Two methods are enough: see `skysteer.protocols.Recommender`.
+        Two methods are enough: see `skysteer.protocols.Recommender`. An
+        optimizer or agent of bluesky-adaptive 1.x is taken as it is; what it
+        lacks is filled in (`skysteer.recommenders.foreign.BlueskyAdaptive`).
     worker
         ``"thread"`` takes any object and is fine for numpy, but a model in
         pure Python holds the interpreter lock and slows the plan;
@@ -95,7 +98,9 @@ class Advisor:
             raise TypeError(
                 f"{recommender!r} is no recommender: it needs the methods ingest(points) and suggest(num_points=None)"
             )
-        self.name = type(recommender).__name__
+        name = type(recommender).__name__
+        recommender = adapted(recommender)
+        self.name = name
         """What the recommender is called in errors and documents."""
         self.space = recommender.space if space is None and isinstance(recommender, HasSpace) else space
         """Where it may suggest, or ``None`` where only the motors limit it."""
