@@ -15,6 +15,7 @@ from rich.console import Console
 from benchmarks._settings import progress
 
 from . import _summary as summary
+from ._page import PAGE, write_page
 from ._pool import run_all
 from ._task import PARTS, Ledger, Task
 
@@ -52,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--jobs", type=int, default=1, help="processes at a time; CPU time is measured in each")
     made.add_argument("--quick", action="store_true", help="little of each: does it run?")
     made.add_argument("--fresh", action="store_true", help="begin the file anew")
+    made.add_argument("--write-docs", action="store_true", help="put the tables into the how-to")
     made.add_argument("--strict", action="store_true", help="exit code 1 if a target is missed")
     return made
 
@@ -81,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = made.parse_args(arguments)
     if given.jobs < 1 or (given.budget is not None and given.budget < 2):
         made.error("--jobs must be at least 1 and --budget at least 2")
+    if given.write_docs and (given.quick or given.parts != list(PARTS)):
+        made.error("--write-docs is for a whole run: all parts, without --quick")
     tasks = planned(given, made.error)
     if given.fresh:
         given.out.unlink(missing_ok=True)
@@ -98,7 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = {"seeds": len({task.seed for task in tasks}), "jobs": given.jobs, "quick": given.quick}
     summary.show(tables, Console(width=None if sys.stdout.isatty() else WIDTH), settings)
     path = given.out.with_suffix(".json")
-    summary.write(tables, settings, path)
+    content = summary.write(tables, settings, path)
+    if given.write_docs:
+        write_page(content)
+        progress(f"written into {os.path.relpath(PAGE)}")
     progress(f"findings in {os.path.relpath(given.out)}, tables in {os.path.relpath(path)}")
     return 1 if given.strict and any(table.missed for table in tables) else 0
 

@@ -74,9 +74,9 @@ def _coloured(verdict: Verdict) -> str:
     return f"[{colour}]{verdict.text}[/{colour}]"
 
 
-def write(tables: Sequence[Table], settings: dict[str, Any], path: Path) -> None:
-    """Write everything as JSON."""
-    content = {
+def write(tables: Sequence[Table], settings: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Write everything as JSON, and return it."""
+    content: dict[str, Any] = {
         "tables": [
             {**asdict(table), "verdicts": {column.name: asdict(table.verdict(column)) for column in table.columns}}
             for table in tables
@@ -86,7 +86,9 @@ def write(tables: Sequence[Table], settings: dict[str, Any], path: Path) -> None
         "versions": versions(),
         "date": now(),
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2) + "\n")
+    return content
 
 
 def versions() -> dict[str, str]:
