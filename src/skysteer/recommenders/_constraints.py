@@ -64,10 +64,9 @@ class Restraint:
         mean, sd = belief(rows)
         return self.limit.sign * (mean - self.surrogate.standard(self.limit.bound)) - sigmas * sd
 
-    def kept(self) -> NDArray[np.bool_]:
-        """Whether the limit is expected to be kept, at each of the (count,) measured places."""
-        posterior = self.surrogate.posterior()
-        return self.room(posterior, posterior.rows) >= 0.0
+    def kept(self, rows: Array) -> NDArray[np.bool_]:
+        """Whether the limit is expected to be kept, at each of (m, dimensions) rows."""
+        return self.room(self.surrogate.posterior(), rows) >= 0.0
 
     def feasibility(self, belief: Belief) -> LogFeasibility:
         """Return how probably the limit is kept."""

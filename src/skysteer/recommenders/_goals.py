@@ -166,28 +166,40 @@ class Beliefs:
         numbers = np.flatnonzero(self._allowed)
         if self._goal.kind == "pareto":
             return [int(number) for number in numbers[unbeaten(self._expected[numbers])]]
-        return [int(numbers[np.argmax(self._total()[numbers])])]
+        return [int(numbers[np.argmax(self._total(self._expected)[numbers])])]
 
-    def wish(self, avoid: Array, seed: Sequence[int], *, alone: bool) -> Acquisition:
-        """Return the acquisition when readings at (m, dimensions) rows `avoid` are taken to come out as expected.
+    def wish(self, avoid: Array, reached: Array, seed: Sequence[int], *, alone: bool) -> Acquisition:
+        """Return the acquisition.
 
-        Where it is not `alone`, but to be added to others, it is a logarithm if it can be.
+        Parameters
+        ----------
+        avoid
+            (m, dimensions) rows where readings are taken to come out as expected.
+        reached
+            (k, dimensions) rows among them whose expected values count as reached.
+        seed
+            Of the weights of ``"chebyshev"``.
+        alone
+            Nothing is added to it; else it is a logarithm if it can be.
         """
         goal = self._goal
-        believed = [self._surrogates[name].posterior().believing(avoid) for name in goal.signs]
+        measured = [self._surrogates[name].posterior() for name in goal.signs]
+        believed = [posterior.believing(avoid) for posterior in measured]
+        values = self._expected[self._allowed]
+        if len(reached):
+            values = np.vstack([values, np.column_stack([posterior(reached)[0] for posterior in measured])])
         if goal.kind == "pareto":
-            return self._pareto(believed, seed)
+            return self._pareto(believed, values, seed)
         belief = believed[0] if goal.kind != "weighted" else Blend(believed, self._coefficients())
         if goal.acquisition == "max_variance":
             return Doubt(belief) if alone else LogDoubt(belief)
         if goal.acquisition == "ucb":
             return UpperBound(belief, goal.beta)
-        return LogImprovement(belief, float(self._total()[self._allowed].max()))
+        return LogImprovement(belief, float(self._total(values).max()))
 
-    def _pareto(self, believed: Sequence[Posterior], seed: Sequence[int]) -> Acquisition:
+    def _pareto(self, believed: Sequence[Posterior], values: Array, seed: Sequence[int]) -> Acquisition:
         if self._goal.acquisition == "max_variance":
             return Together(*(LogDoubt(belief) for belief in believed))
-        values = self._expected[self._allowed]
         reference = self._reference(values)
         if self._goal.acquisition == "log_ehvi":
             return LogHypervolume(believed, values, reference)
@@ -200,9 +212,9 @@ class Beliefs:
             return reference_point(values)
         return np.array([self._surrogates[name].standard(given[name]) for name in self._goal.signs])
 
-    def _total(self) -> Array:
-        """(count,) what is to be large."""
-        return self._expected[:, 0] if self._goal.kind != "weighted" else self._expected @ self._coefficients()
+    def _total(self, values: Array) -> Array:
+        """(n,) what is to be large, of (n, objectives) standardised values."""
+        return values[:, 0] if self._goal.kind != "weighted" else values @ self._coefficients()
 
     def _coefficients(self) -> list[float]:
         """Weights of the standardised values, so that those of the readings are as given."""

@@ -424,8 +424,12 @@ class GaussianProcess:
 
     def _allowed(self) -> Any:
         """(count,) which measured places are expected to keep all limits."""
-        kept = [restraint.kept() for restraint in [*self._constraints, *self._safe]]
-        return np.logical_and.reduce([np.ones(self._readings.count, bool), *kept])
+        return self._keeps(self._readings.rows)
+
+    def _keeps(self, rows: Array) -> Any:
+        """(m,) which places are expected to keep all limits."""
+        kept = [restraint.kept(rows) for restraint in [*self._constraints, *self._safe]]
+        return np.logical_and.reduce([np.ones(len(rows), bool), *kept])
 
     def _wish(self, underway: Array, seed: Sequence[int]) -> tuple[Acquisition, Array | None]:
         """What is wanted next, and a (dimensions,) row around which to look more closely."""
@@ -438,7 +442,7 @@ class GaussianProcess:
             if best := beliefs.best:
                 around = np.clip(rows[best[seed[1] % len(best)]], 0.0, 1.0)
             alone = not feasible and self._travel is None
-            wish = Together(beliefs.wish(avoid, seed, alone=alone), *feasible)
+            wish = Together(beliefs.wish(avoid, underway[self._keeps(underway)], seed, alone=alone), *feasible)
         else:  # first of all a place that keeps the limits
             wish = Together(*(feasible or [each.feasibility(each.surrogate.posterior()) for each in self._safe]))
             around = np.clip(rows[int(np.argmax(wish(rows)))], 0.0, 1.0)
