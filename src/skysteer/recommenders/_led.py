@@ -19,6 +19,9 @@ from ._turns import Point, Turns
 
 log = logging.getLogger(__name__)
 
+EVERY = 50
+"""Up to so many readings a model is fitted anew at each; from then on when a twentieth has been added."""
+
 
 class ModelError(RuntimeError):
     """A model cannot say where to measure. The recommender goes on filling the space, and says so."""
@@ -274,6 +277,14 @@ def scaling(values: Array) -> tuple[float, float]:
     unit = largest if largest > 1e100 else 1.0
     width = float((values / unit).std()) * unit
     return float((values / unit).mean()) * unit, width if width > 1e-12 * largest else 1.0
+
+
+def fitted_to(count: int) -> int:
+    """To how many of `count` readings a model is fitted."""
+    m = min(count, EVERY)
+    while (following := m + m // 20) <= count and m >= EVERY:
+        m = following
+    return m
 
 
 def one_of(offers: Offers, number: int) -> tuple[Array, dict[str, Any]] | None:

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from skysteer.model import Space
 
 from ._candidates import Array, nearest, places
-from ._led import Goal, Led, ModelError, scaling
+from ._led import Goal, Led, ModelError, fitted_to, scaling
 from ._turns import Point
 
 __all__ = ["Estimator"]
@@ -28,8 +28,6 @@ base: Any = _base
 
 Acquisition = Literal["ei", "ucb", "max_variance"]
 
-EVERY = 50
-"""Up to so many readings it is fitted anew at each; from then on when a twentieth has been added."""
 REACH = 0.1
 """So far, as a part of the range, a reading that the fit does not know yet takes away the uncertainty."""
 
@@ -161,7 +159,7 @@ class Estimator(Led):
             mean, sd = self._expected(self._places.rows(points))
         except ModelError as exc:
             raise ValueError(f"nothing to predict from: {exc}") from exc
-        shift, width = scaling(np.array(self._values[: _fitted_to(self._count)]))
+        shift, width = scaling(np.array(self._values[: fitted_to(self._count)]))
         return self._goal.sign * (mean * width + shift), sd * width
 
     def report(self) -> dict[str, Any]:
@@ -195,7 +193,7 @@ class Estimator(Led):
 
     def _worth(self, rows: Array, underway: Array) -> Array:
         mean, sd = self._expected(rows)
-        unknown = np.vstack([underway, *self._rows[_fitted_to(self._count) :]])
+        unknown = np.vstack([underway, *self._rows[fitted_to(self._count) :]])
         if len(unknown):
             away = nearest(rows, unknown) / (REACH * np.sqrt(self._places.dimensions))
             sd = sd * (1.0 - np.exp(-0.5 * np.square(away)))
@@ -228,7 +226,7 @@ class Estimator(Led):
         return mean, sd
 
     def _fitted(self) -> Any:
-        m = _fitted_to(self._count)
+        m = fitted_to(self._count)
         if m < 2:
             raise ModelError(f"{m} finite readings are too few")
         if self._fit is None or self._fit[0] != m:
@@ -249,14 +247,6 @@ class Estimator(Led):
         except Exception as exc:  # whatever a regressor may raise; `_next` logs it
             self._fits_failed += 1
             return ModelError(f"{type(model).__name__} cannot be fitted to {m} readings, {type(exc).__name__}: {exc}")
-
-
-def _fitted_to(count: int) -> int:
-    """To how many of `count` readings the regressor is fitted."""
-    m = min(count, EVERY)
-    while (following := m + m // 20) <= count and m >= EVERY:
-        m = following
-    return m
 
 
 def _uncertainty(regressor: Any) -> str:
