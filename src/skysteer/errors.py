@@ -16,6 +16,7 @@
     └── SteeringBusy (RuntimeError)        a second plan for a steering that steers one
 
     NoRecommendation (Exception)           raised *by* a recommender: "nothing more to ask"
+    RequestPause (Exception)               raised *by* a recommender: "pause, and ask me again"
 
 Each one also is the builtin it is a kind of, and carries its data as attributes.
 `skysteer.engine` adds what only an engine or a status raises.
@@ -34,6 +35,7 @@ __all__ = [
     "PointError",
     "PreflightError",
     "RecommenderError",
+    "RequestPause",
     "SilentRecommender",
     "SkysteerError",
     "SpaceError",
@@ -140,3 +142,7 @@ class SteeringBusy(SkysteerError, RuntimeError):
 
 class NoRecommendation(Exception):
     """Raised by a recommender that has nothing more to ask."""
+
+
+class RequestPause(Exception):
+    """Raised by a recommender in ``suggest``: the plan pauses, and asks again when it is resumed."""

@@ -1,4 +1,4 @@
-"""A Dask cluster that is nobody's child: run as a file; prints the scheduler's address and its pid, ends with its stdin."""
+"""A Dask cluster that is nobody's child: run as a file; prints its address and pid, and ends with its stdin."""
 
 import os
 import sys

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import cloudpickle
@@ -150,10 +151,8 @@ class Cluster:
     def processes_of_servants(self):
         found = []
         for process in psutil.Process(self.pid).children(recursive=True):
-            try:
+            with suppress(psutil.Error):  # gone meanwhile
                 found += [process.pid] if "_child.py" in " ".join(process.cmdline()) else []
-            except psutil.Error:  # gone meanwhile
-                pass
         return found
 
     def end(self):

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from skysteer.errors import RecommenderError, SilentRecommender
+from bluesky.utils import Msg, RunEngineControlException
+
+from skysteer.errors import RecommenderError, RequestPause, SilentRecommender
 from skysteer.handoff import Answer, SuggestionQueue, Ticket
-from skysteer.model import ExitStatus, Patience, Suggestion
+from skysteer.model import ExitStatus, Finished, Patience, Suggestion
 
 from ._waiting import Plan, wait_until
 
@@ -108,6 +110,18 @@ class Asking:
 
     def _wait(self, ticket: Ticket, known: int) -> Plan[tuple[Suggestion, ...] | End]:
         answer = yield from self._answer(self._queue, ticket)
+        while isinstance(answer, Finished) and answer.error is not None:
+            request = answer.error.__cause__
+            if isinstance(request, RunEngineControlException):  # its own request to stop or to abort
+                raise request
+            if not isinstance(request, RequestPause):
+                break
+            log.warning("the recommender asks for a pause: %s", request)
+            yield Msg("pause")
+            self._tickets[0] = ticket = self._queue.ask(
+                ticket.count, known=known, pending=ticket.pending, epoch=self._epoch
+            )
+            answer = yield from self._answer(self._queue, ticket)
         if isinstance(answer, tuple):
             return answer
         if answer is None:
