@@ -11,7 +11,7 @@ import typer
 
 import skysteer
 
-from . import _compare, _simulate
+from . import _check, _compare, _simulate
 
 __all__ = ["app", "main"]
 
@@ -56,6 +56,7 @@ def skysteer_(
     """Steers Bluesky experiments while they run."""
 
 
+app.command()(_check.check)
 app.command()(_simulate.simulate)
 app.command()(_compare.compare)
 

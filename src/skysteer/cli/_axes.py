@@ -8,7 +8,7 @@ from skysteer.model import Axis, Choice, Space
 
 __all__ = ["parse_space"]
 
-EXPECTED = "name=low:high, name=low:high:units, or name=one,other,... for a choice"
+EXPECTED = "name=low:high[:units[:step]], or name=one,other,... for a choice"
 
 
 def parse_space(axes: Sequence[str] = ()) -> Space:
@@ -17,8 +17,9 @@ def parse_space(axes: Sequence[str] = ()) -> Space:
     Parameters
     ----------
     axes
-        ``name=low:high``, ``name=low:high:units``, or ``name=one,other,...`` for a
-        choice. None are x and y from -5 to 5 mm.
+        ``name=low:high``, ``name=low:high:units``, ``name=low:high:units:step`` (of 1
+        for whole numbers, with nothing for no units), or ``name=one,other,...`` for
+        a choice. None are x and y from -5 to 5 mm.
 
     Raises
     ------
@@ -39,9 +40,12 @@ def _axis(text: str) -> Axis | Choice:
         raise ValueError(f"the axis {text!r} cannot be read: expected {EXPECTED}")
     if ":" in values:
         parts = [part.strip() for part in values.split(":")]
-        if len(parts) not in (2, 3):
+        if len(parts) not in (2, 3, 4):
             raise ValueError(f"the axis {text!r} has {len(parts)} parts between colons: expected {EXPECTED}")
-        return Axis(name, _limit(text, parts[0]), _limit(text, parts[1]), *parts[2:])
+        low, high, units, step, *_ = *parts, "", ""
+        return Axis(
+            name, _limit(text, low), _limit(text, high), units, step=_limit(text, step) if len(parts) == 4 else None
+        )
     options = [option.strip() for option in values.split(",")]
     if len(options) < 2:
         raise ValueError(f"the axis {text!r} has one value: expected {EXPECTED}")
@@ -52,7 +56,7 @@ def _axis(text: str) -> Axis | Choice:
 def _limit(text: str, limit: str) -> float:
     number = _number(limit)
     if number is None:
-        raise ValueError(f"the axis {text!r} has the limit {limit!r}, expected a number ({EXPECTED})")
+        raise ValueError(f"the axis {text!r} has {limit!r} where a number is expected ({EXPECTED})")
     return number
 
 

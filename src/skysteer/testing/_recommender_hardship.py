@@ -50,7 +50,7 @@ def survives_duplicates(bench: Bench) -> None:
                 if place is not None:  # wherever it was sent, the motor is where it was
                     told |= {**place, **bench.world.as_outcome(next(level))}
                 else:
-                    place = bench.world.tidy(told)
+                    place = {name: told[name] for name in bench.world.space}
                 _tell(subject, [told])
         _refuse_wrong(bench, subject.ask(1))
 

@@ -128,8 +128,7 @@ def _window(axis: Axis | Choice) -> Axis | Choice:
 
 
 def _steps(axis: Axis) -> float:
-    step = getattr(axis, "step", None)
-    return math.inf if not step else math.floor((axis.high - axis.low) / step) + 1
+    return math.inf if axis.step is None else math.floor((axis.high - axis.low) / axis.step) + 1
 
 
 def _filled(old: Any, value: float) -> Any:
