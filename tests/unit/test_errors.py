@@ -14,6 +14,7 @@ from skysteer.errors import (
     PointError,
     PreflightError,
     RecommenderError,
+    RequestPause,
     SilentRecommender,
     SkysteerError,
     SpaceError,
@@ -38,6 +39,7 @@ EXAMPLES = [
     EngineBusy("busy"),
     SteeringBusy("busy"),
     NoRecommendation("done"),
+    RequestPause("look"),
 ]
 
 
@@ -64,7 +66,7 @@ def defined():
 
 def test_the_tree_in_the_docstring_has_every_class_and_no_other():
     assert set(drawn()) == set(defined()) == set(errors.__all__)
-    assert len(drawn()) == 13
+    assert len(drawn()) == 14
 
 
 @pytest.mark.parametrize("name", errors.__all__)
