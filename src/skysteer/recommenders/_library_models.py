@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from ._matern import Array, Hyperparameters
 from ._whitened import Columns, Whitened
+
+logger = logging.getLogger(__name__)
 
 MOST_FITTED = 256
 """The kernel is fitted to so many readings at the most: spread evenly over those that were there."""
@@ -189,8 +192,8 @@ class Models:
         model = self._model
         if model is None or model.size != size or model.posterior.count > count:
             if self._next is not None and self._next.size == size:
-                model = self._next.result()
-                self._next = None
+                build, self._next = self._next, None
+                model = build.result()
             else:
                 model = None
             if model is None or model.posterior.count > count:
@@ -244,6 +247,12 @@ class Models:
         kept = np.sort(np.argsort(-worth, kind="stable")[: max(1, len(worth) // 2)])
         _narrow(model, model.active[kept])
         self._screens.append(model.active)
+        logger.warning(
+            "%d of %d samples are left out from %d readings on: all would need more than the memory= given",
+            self.left_out,
+            len(self._library),
+            model.posterior.count,
+        )
 
 
 def _narrow(model: Model, active: Columns) -> None:
@@ -262,7 +271,8 @@ class _Build:
         self._stop = threading.Event()
         self._made: Model | None = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=f"skysteer-library-{size}", daemon=True)
+        # No daemon: the interpreter would tear it out of the numerical libraries, which abort then.
+        self._thread = threading.Thread(target=self._run, name=f"skysteer-library-{size}", daemon=False)
         self._thread.start()
 
     def result(self) -> Model | None:
@@ -281,8 +291,11 @@ class _Build:
         self.stop()
         self._thread.join()
 
+    def _is_over(self) -> bool:
+        return self._stop.is_set() or not threading.main_thread().is_alive()
+
     def _run(self) -> None:
         try:
-            self._made = self._make(self._stop.is_set)
+            self._made = self._make(self._is_over)
         except BaseException as exc:  # raised again where the model is asked for
             self._error = exc

@@ -42,13 +42,14 @@ class Whitened:
         The kernel.
     dtype
         Of V alone, which is the memory: everything else is float64. In
-        float32 V takes half of it, and the posterior is good to about 1e-3 of
-        a standard deviation.
+        float32 V takes half of it, a reading has a noise variance of at least
+        1e-5, and the posterior is good to about 1e-3 standard deviations of the values.
     """
 
     def __init__(self, candidates: Array, hyper: Hyperparameters, dtype: type[np.floating[Any]] = np.float64) -> None:
         self.hyper, self._dtype = hyper, dtype
-        self._noise = hyper.noise + JITTER
+        # Below this, rounding would make the noise of a reading negative.
+        self._noise = hyper.noise + JITTER if dtype is np.float64 else max(hyper.noise, 1e-5)
         self._candidates = candidates / hyper.scale
         self._squares = np.einsum("ij,ij->i", self._candidates, self._candidates)
         self._blocks: list[NDArray[Any]] = []
@@ -221,6 +222,11 @@ class Belief:
     def sd(self) -> Array:
         """(M,) standard deviations."""
         return np.sqrt(np.maximum(self.variance, 1e-12))
+
+    @property
+    def left(self) -> Array:
+        """(M,) the share of the variance that is left."""
+        return np.maximum(self.variance, 1e-12) / np.maximum(self._known.variance, 1e-12)
 
     def add(self, column: int) -> None:
         """Believe one more candidate."""

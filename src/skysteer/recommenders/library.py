@@ -36,10 +36,12 @@ EXPECTED = 5000
 FEWEST = 64
 """A library of which not even so many readings fit into the memory is refused."""
 EDGE_FITTED = 100
-"""Looking for edges, the kernel is fitted to so many readings at the most: more only say again that edges are narrow."""
+"""Looking for edges, the kernel is fitted to so many readings at the most; more only say that edges are narrow."""
 WIDEST_EDGE = 0.3
 """Looking for edges, no correlation longer than this part of a feature's range is believed."""
 
+APART = 1.0
+"""A member of a batch counts the share of its variance that the others leave, to this power."""
 SPREAD = 1000
 """So many points of the first sequence are tried; when most were asked for already, the rest come by distance."""
 WORTHS = {
@@ -162,6 +164,8 @@ class LibraryRecommender:
                 raise ValueError(f"{name} must be at least {least}, found {number}")
         if not tolerance >= 0:
             raise ValueError(f"tolerance must be a part of the range, 0 or more, found {tolerance}")
+        if isinstance(level, str) and level != "middle":
+            raise ValueError(f"level must be a number, 'middle' or None, found {level!r}")
         self._goal: Goal = goals[0][0]
         self._objective: str | None = None if cover else goals[0][1]
         self._level = level
@@ -522,7 +526,10 @@ class LibraryRecommender:
         chosen: list[int] = []
         free = askable[model.active]
         while len(chosen) < count:
-            column = first_best(self._worth(model, belief.sd, measured), free, self._slack)
+            worth = self._worth(model, belief.sd, measured)
+            if self._goal in ("maximize", "minimize"):
+                worth += APART * np.log(belief.left)
+            column = first_best(worth, free, self._slack)
             if column is None:
                 break
             chosen.append(int(model.active[column]))

@@ -1,0 +1,267 @@
+"""The posterior over a whole library: that of scikit-learn, whatever the way to it."""
+
+import logging
+from itertools import pairwise
+
+import cloudpickle
+import numpy as np
+import pytest
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+from skysteer.errors import PointError
+from skysteer.recommenders import _fit, _library_models
+from skysteer.recommenders._library_goals import first_best, neighbours, spread
+from skysteer.recommenders._library_models import fit_sizes, taken_over
+from skysteer.recommenders._library_route import length, short_way
+from skysteer.recommenders._matern import JITTER, Hyperparameters
+from skysteer.recommenders._whitened import BLOCK, Belief, Whitened
+from skysteer.recommenders.library import LibraryRecommender
+
+RNG = np.random.default_rng(1)
+CANDIDATES = RNG.random((700, 3))
+HYPER = Hyperparameters(np.array([0.3, 0.5, 0.9]), 1.4, 1e-3)
+COUNT = 300  # more than one block
+CHOSEN = RNG.choice(700, COUNT, replace=False)
+VALUES = np.sin(5 * CANDIDATES[CHOSEN]).sum(axis=1) + 0.03 * RNG.normal(size=COUNT)
+
+
+def by_scikit_learn(rows, values, at, hyper=HYPER):
+    kernel = ConstantKernel(hyper.variance) * Matern(hyper.scale, nu=2.5) + WhiteKernel(hyper.noise)
+    process = GaussianProcessRegressor(kernel, alpha=JITTER, optimizer=None).fit(rows, values)
+    mean, sd = process.predict(at, return_std=True)
+    return mean, np.sqrt(sd**2 - hyper.noise)  # theirs has the noise of a reading in it
+
+
+def learnt(dtype=np.float64, count=COUNT, pieces=1):
+    known = Whitened(CANDIDATES, HYPER, dtype)
+    for piece in np.array_split(np.arange(count), pieces):
+        known.learn(CANDIDATES[CHOSEN[piece]], VALUES[piece], CHOSEN[piece])
+    return known
+
+
+@pytest.mark.parametrize("pieces", [1, 7, COUNT])
+def test_it_is_the_posterior_of_scikit_learn(pieces):
+    known = learnt(pieces=pieces)
+    mean, sd = by_scikit_learn(CANDIDATES[CHOSEN], VALUES, CANDIDATES)
+    assert known.count == COUNT > BLOCK
+    assert np.abs(known.mean - mean).max() < 1e-8
+    assert np.abs(known.sd - sd).max() < 1e-8
+
+
+def test_in_float32_it_is_good_to_a_thousandth():
+    known = learnt(np.float32, pieces=100)
+    mean, sd = by_scikit_learn(CANDIDATES[CHOSEN], VALUES, CANDIDATES)
+    assert known.nbytes == 4 * COUNT * 700
+    assert np.abs(known.mean - mean).max() < 1e-3
+    assert np.abs(known.sd - sd).max() < 1e-3
+
+
+def test_repeats_and_points_off_the_library_are_learnt_as_they_are():
+    known = learnt(count=100, pieces=100)
+    strange = np.array([[1.2, 0.5, -0.1], [0.2, 0.2, 0.2]])
+    rows = np.vstack([CANDIDATES[CHOSEN[:100]], CANDIDATES[CHOSEN[:3]], strange])
+    values = np.concatenate([VALUES[:100], VALUES[:3] + 0.1, [0.5, 1.0]])
+    known.learn(rows[100:], values[100:], np.array([*CHOSEN[:3], -1, -1]))
+    mean, sd = by_scikit_learn(rows, values, CANDIDATES)
+    assert np.abs(known.mean - mean).max() < 1e-8
+    assert np.abs(known.sd - sd).max() < 1e-8
+
+
+def test_it_says_what_it_expects_anywhere():
+    places = np.random.default_rng(3).uniform(-0.2, 1.2, (20, 3))
+    mean, sd = by_scikit_learn(CANDIDATES[CHOSEN], VALUES, places)
+    found = learnt().at(places)
+    assert np.abs(found[0] - mean).max() < 1e-8
+    assert np.abs(found[1] - sd).max() < 1e-8
+
+
+def test_a_belief_is_what_it_would_know_and_leaves_no_trace():
+    known = learnt()
+    before = known.mean.copy(), known.sd
+    belief = Belief(known)
+    for column in (5, 77, 5):
+        belief.add(column)
+    added = np.array([5, 77, 5])
+    _, sd = by_scikit_learn(
+        np.vstack([CANDIDATES[CHOSEN], CANDIDATES[added]]), np.append(VALUES, known.mean[added]), CANDIDATES
+    )
+    assert np.abs(belief.sd - sd).max() < 1e-8
+    assert np.array_equal(known.mean, before[0])
+    assert np.array_equal(known.sd, before[1])
+
+
+def test_forgetting_candidates_leaves_the_others_as_they_are():
+    known, kept = learnt(), np.arange(0, 700, 3)
+    mean, sd = known.mean[kept], known.sd[kept]
+    known.keep(kept)
+    assert np.array_equal(known.mean, mean)
+    assert np.array_equal(known.sd, sd)
+    columns = {candidate: column for column, candidate in enumerate(kept)}
+    more = [number for number in range(700) if number not in set(CHOSEN)][:20]
+    known.learn(CANDIDATES[more], np.ones(20), np.array([columns.get(number, -1) for number in more]))
+    expected = by_scikit_learn(
+        np.vstack([CANDIDATES[CHOSEN], CANDIDATES[more]]), np.append(VALUES, np.ones(20)), CANDIDATES[kept]
+    )
+    assert np.abs(known.mean - expected[0]).max() < 1e-8
+    assert np.abs(known.sd - expected[1]).max() < 1e-8
+
+
+def table(count=700):
+    return {f"x{axis}": CANDIDATES[:count, axis] for axis in range(3)}
+
+
+def library(**options):
+    return LibraryRecommender(table(), features=["x0", "x1", "x2"], axes="sample", maximize="det", **options)
+
+
+def points(first, last):
+    return [{"sample": int(CHOSEN[n]), "det": float(VALUES[n])} for n in range(first, last)]
+
+
+@pytest.mark.parametrize("together", [1, 40, 200])
+def test_the_prediction_of_the_recommender_is_that_of_scikit_learn(together):
+    recommender = library()
+    for first in range(0, 200, together):
+        recommender.ingest(points(first, first + together))
+        recommender.suggest()
+    recommender.close()
+    size = max(m for m in fit_sizes(6) if taken_over(m) <= 200)
+    shift, width = VALUES[:size].mean(), VALUES[:size].std()
+    low, high = CANDIDATES.min(axis=0), CANDIDATES.max(axis=0)
+    rows = (CANDIDATES - low) / (high - low)
+    kernel = _fit.fitted(rows[CHOSEN[:size]], (VALUES[:size] - shift) / width, (0, size))
+    mean, sd = by_scikit_learn(rows[CHOSEN[:200]], (VALUES[:200] - shift) / width, rows, kernel)
+    found = recommender.predict()
+    assert recommender.report()["fitted_to"] == size
+    assert np.abs(found[0] - (shift + width * mean)).max() < 1e-8
+    assert np.abs(found[1] - width * sd).max() < 1e-8
+
+
+class TestKernels:
+    def test_a_kernel_takes_over_before_the_next_is_begun(self):
+        sizes = list(fit_sizes(10))
+        assert sizes[:6] == [10, 15, 22, 33, 49, 73]
+        assert sizes[-1] <= 2000 < 2 * sizes[-1]
+        assert all(taken_over(one) < other for one, other in pairwise(sizes))
+
+    def test_a_fit_that_fails_is_said_by_the_suggestion_that_needs_it(self, monkeypatch):
+        def broken(*arguments):
+            raise RuntimeError("no kernel today")
+
+        recommender = library(initial=5)
+        monkeypatch.setattr(_fit, "fitted", broken)
+        recommender.ingest(points(0, 5))
+        recommender.suggest()  # not yet
+        recommender.ingest(points(5, 6))
+        with pytest.raises(RuntimeError, match="no kernel today"):
+            recommender.suggest()
+        monkeypatch.undo()
+        assert len(recommender.suggest(3)) == 3
+
+    def test_a_jump_over_several_fits_leaves_no_thread(self):
+        recommender, other = library(), library()
+        for last in (9, 30, 160, 300):
+            recommender.ingest(points(recommender.report()["readings"], last))
+        other.ingest(points(0, 300))
+        assert recommender.suggest(4) == other.suggest(4)
+        recommender.close()
+        other.close()
+
+
+class TestMemory:
+    """700 samples in float64 and 0.5 MB: 93 readings fit."""
+
+    SMALL = 93 * 700 * 8 / 2**30
+
+    def test_with_more_readings_than_fit_samples_are_left_out_and_the_rest_is_exact(self):
+        small, large = library(memory=self.SMALL, dtype="float64"), library()
+        for recommender in (small, large):
+            recommender.ingest(points(0, 150))
+            recommender.suggest()
+        report = small.report()
+        assert report["readings_that_fit_into_memory"] == 93
+        assert report["samples_left_out_for_memory"] == 350
+        assert report["megabytes"] <= 93 * 700 * 8 / 1e6
+        assert large.report()["samples_left_out_for_memory"] == 0
+        # the best by far is among those kept, and what is expected of any sample is the same
+        assert small.suggest() == large.suggest()
+        assert np.abs(small.predict()[0] - large.predict()[0]).max() < 1e-8
+        assert np.abs(small.predict()[1] - large.predict()[1]).max() < 1e-8
+
+    def test_one_by_one_equals_all_at_once_where_samples_are_left_out(self):
+        one_by_one, at_once = (library(memory=self.SMALL, dtype="float64") for _ in range(2))
+        for number in range(210):
+            one_by_one.ingest(points(number, number + 1))
+            one_by_one.suggest()
+        at_once.ingest(points(0, 210))
+        assert at_once.suggest(5) == one_by_one.suggest(5)
+        assert at_once.report() == one_by_one.report()
+        copied = cloudpickle.loads(cloudpickle.dumps(one_by_one))
+        assert copied.suggest(5) == one_by_one.suggest(5)
+
+    def test_samples_that_were_left_out_come_when_all_others_are_used_up(self):
+        recommender = library(memory=self.SMALL, dtype="float64")
+        recommender.ingest(points(0, 150))
+        asked = set()
+        while len(more := recommender.suggest(100)):
+            asked |= {point["sample"] for point in more}
+            recommender.retire([point["sample"] for point in more])
+        assert len(asked) == 550
+
+    def test_a_large_library_takes_float32_by_itself(self):
+        assert library().report()["readings_off_the_library"] == 0
+        narrow = library(memory=0.002)
+        narrow.ingest(points(0, 20))
+        assert narrow.report()["dtype"] == "float32"
+        narrow.close()
+
+
+class TestParts:
+    def test_equals_are_decided_by_the_order_not_by_rounding(self):
+        worth = np.array([0.0, 1.0, 1.0 + 1e-12, 0.5])
+        allowed = np.ones(4, bool)
+        assert first_best(worth, allowed, 1e-7) == 1
+        assert first_best(worth, allowed & (worth < 1.0), 1e-7) == 3
+        assert first_best(worth, np.zeros(4, bool), 1e-7) is None
+
+    def test_the_first_samples_fill_the_box_evenly(self):
+        rows = np.array([spread(n, 2, 4) for n in range(64)])
+        counts, _, _ = np.histogram2d(rows[:, 0], rows[:, 1], bins=4, range=[[0, 1], [0, 1]])
+        assert counts.min() >= 2
+        assert counts.max() <= 6
+
+    def test_neighbours_are_the_nearest_others(self):
+        rows = np.array([[x, y] for x in range(5) for y in range(5)], float)
+        numbers, apart = neighbours(rows)
+        assert set(numbers[12]) == {7, 11, 13, 17}
+        assert np.all(apart[12] == 1.0)
+
+    def test_a_short_way_beats_any_of_many_random_ones(self):
+        rng = np.random.default_rng(5)
+        places, start = rng.random((9, 2)), np.zeros(2)
+        way = short_way(places, start)
+        assert sorted(way) == list(range(9))
+        by_chance = min(length(places, list(rng.permutation(9)), start) for _ in range(2000))
+        assert length(places, way, start) <= 1.05 * by_chance
+        assert short_way(places[:1], start) == [0]
+        assert short_way(places[:0], start) == []
+
+
+def test_a_warning_is_logged_when_samples_are_left_out(caplog):
+    recommender = library(memory=TestMemory.SMALL, dtype="float64")
+    with caplog.at_level(logging.WARNING, logger=_library_models.__name__):
+        recommender.ingest(points(0, 150))
+        recommender.suggest()
+        recommender.suggest()
+    (record,) = caplog.records
+    assert "350 of 700 samples are left out" in record.getMessage()
+    assert "memory=" in record.getMessage()
+
+
+def test_a_point_with_a_feature_missing_is_refused():
+    recommender = library()
+    recommender.ingest(points(0, 7))
+    recommender.suggest()
+    with pytest.raises(PointError, match="lacks the feature 'x2'"):
+        recommender.predict([{"x0": 0.1, "x1": 0.1}])
