@@ -15,18 +15,19 @@ import numpy as np
 from skysteer.errors import NoRecommendation
 from skysteer.model import Space
 
-from ._acquisition import Acquisition, Together
+from ._acquisition import Acquisition
 from ._bounded import bounded
-from ._constraints import Restraint, limits
-from ._goals import AcquisitionName, Beliefs, goal_of
+from ._constraints import limits
+from ._goals import AcquisitionName, goal_of
 from ._matern import Array
+from ._models import Models
 from ._readings import Readings
 from ._report import about
 from ._safe import SafeRegion, safest_wanted
 from ._search import most_wanted
 from ._sobol import sobol_rows
 from ._steps import FORBIDDEN, OnSteps, Steps
-from ._surrogate import Surrogate, given
+from ._surrogate import given
 from ._travel import PerSecond, Seconds, Travel
 from ._turns import Point, Turns
 
@@ -171,16 +172,9 @@ class GaussianProcess:
             raise ValueError("counts= learns square roots, which weights= cannot add up: give one of the two")
         known = given(space, names, length_scale, noise)
         self._readings = Readings(space, names)
-
-        def surrogate(name: str, *, flipped: bool = False, wary_of: float | None = None) -> Surrogate:
-            return Surrogate(
-                self._readings, name, seed=seed, flipped=flipped, counts=name in counted, given=known[name],
-                wary_of=wary_of,
-            )  # fmt: skip
-
-        self._surrogates = {name: surrogate(name, flipped=sign < 0) for name, sign in self._goal.signs.items()}
-        self._constraints = [Restraint(limit, surrogate(limit.outcome)) for limit in kept]
-        self._safe = [Restraint(limit, surrogate(limit.outcome, wary_of=limit.bound)) for limit in never]
+        self._models = Models(
+            space, self._readings, self._goal, constraints=kept, safe=never, given=known, counted=counted, seed=seed
+        )
         self._steps = Steps(space)
         made_of = (space, self._goal, kept, never, self._starts, self._initial, travel, length_scale, noise, counts)
         self._turns = Turns("gaussian", (made_of, gate, seed))
@@ -255,7 +249,7 @@ class GaussianProcess:
         measured point is expected to keep the constraints.
         """
         best: list[tuple[Any, dict[str, Any], dict[str, float]]] = []
-        for number in self._best():
+        for number in self._models.best():
             name, axes, readings = self._readings.point(number)
             best.append((name, axes, {objective: readings[objective] for objective in self._goal.signs}))
         return best
@@ -279,7 +273,7 @@ class GaussianProcess:
         if not self._readings.count:
             raise ValueError("nothing to predict from: no finite reading was ingested yet")
         rows = self._space.to_unit(points)
-        predicted = {name: surrogate.predict(rows) for name, surrogate in self._models().items()}
+        predicted = {name: surrogate.predict(rows) for name, surrogate in self._models.outcomes.items()}
         return predicted if len(predicted) > 1 else next(iter(predicted.values()))
 
     def report(self) -> dict[str, Any]:
@@ -291,10 +285,10 @@ class GaussianProcess:
         best points with their standard deviations, ``fits_failed`` counts fits
         without a result, and ``outcomes`` the kernel of each model.
         """
-        readings, models = self._readings, self._models()
+        readings, models = self._readings, self._models
         why = self._why_not(len(self._pending))
-        leads = ("the safe region" if readings.count else "the initial points") if self._safe else "space filling"
-        failures = [what for model in [*models.values(), *self._wary()] for what in model.failures]
+        leads = ("the safe region" if readings.count else "the initial points") if models.safe else "space filling"
+        outcomes = models.outcomes.items() if readings.count else ()
         return {
             "goal": self._goal.text,
             "acquisition": self._goal.acquisition,
@@ -304,19 +298,19 @@ class GaussianProcess:
             "not_finite": readings.unreadable,
             "outside": readings.outside,
             "pending": len(self._pending),
-            "leads": "the model" if why is None and not self._safe else leads,
+            "leads": "the model" if why is None and not models.safe else leads,
             "because": why,
             "last_fallback": self._fallback,
-            "outcomes": {name: about(model, self._space) for name, model in models.items()} if readings.count else {},
-            "best": [self._described(number) for number in self._best()],
-            "fits_failed": len(failures),
-            "failures": failures,
+            "outcomes": {name: about(model, self._space) for name, model in outcomes},
+            "best": [self._described(number) for number in models.best()],
+            "fits_failed": len(models.failures),
+            "failures": models.failures,
         }
 
     def _described(self, number: int) -> dict[str, Any]:
         name, axes, readings = self._readings.point(number)
         row = self._readings.rows[number][None]
-        expected = {outcome: model.predict(row) for outcome, model in self._models().items()}
+        expected = {outcome: model.predict(row) for outcome, model in self._models.outcomes.items()}
         return {
             "_id": name,
             "axes": {axis: value.item() if isinstance(value, np.generic) else value for axis, value in axes.items()},
@@ -324,15 +318,6 @@ class GaussianProcess:
             "expected": {outcome: float(mean[0]) for outcome, (mean, _) in expected.items()},
             "sd": {outcome: float(sd[0]) for outcome, (_, sd) in expected.items()},
         }
-
-    def _models(self) -> dict[str, Surrogate]:
-        """One model of each outcome: that of the objective before that of a limit on the same."""
-        limited = {each.limit.outcome: each.surrogate for each in [*self._safe, *self._constraints]}
-        return {**self._surrogates, **{name: one for name, one in limited.items() if name not in self._surrogates}}
-
-    def _wary(self) -> list[Surrogate]:
-        shown = self._models().values()
-        return [each.surrogate for each in [*self._safe, *self._constraints] if each.surrogate not in shown]
 
     def _placed(self, point: Point) -> Point:
         name = point.get("_id")
@@ -351,7 +336,7 @@ class GaussianProcess:
         if number < len(self._starts):
             return dict(self._starts[number])
         seed = (self._seed, self._known, len(underway))
-        if self._safe:
+        if self._models.safe:
             return self._point(self._safely(number, underway, seed))
         why = self._why_not(len(underway))
         row = None if why is not None else self._wanted(underway, seed)
@@ -380,7 +365,7 @@ class GaussianProcess:
             return f"all {known} points failed or gave no finite reading"
         if count < 2:
             return f"a model needs two finite readings, there are {count}"
-        if self._safe:
+        if self._models.safe:
             return None
         if known + underway < self._initial:
             return f"{known + underway} of {self._initial} initial points are measured or on their way"
@@ -392,7 +377,7 @@ class GaussianProcess:
         """Whether nothing stands out and the readings look like noise."""
         if self._gate is None or self._goal.kind != "one":
             return False
-        (surrogate,) = self._surrogates.values()
+        (surrogate,) = self._models.objectives.values()
         values = surrogate.values
         middle = np.median(values)
         spread = 1.4826 * np.median(np.abs(values - middle))
@@ -415,37 +400,9 @@ class GaussianProcess:
         taken = self._steps.same(rows, np.vstack([underway, self._steps.snap(self._readings.rows)]))
         return rows[number % len(rows)] if taken.all() else rows[~taken][0]
 
-    def _best(self) -> list[int]:
-        """Numbers of the best measured points."""
-        if not self._readings.count:
-            return []
-        allowed = self._allowed()
-        return Beliefs(self._goal, self._surrogates, allowed).best if allowed.any() else []
-
-    def _allowed(self) -> Any:
-        """(count,) which measured places are expected to keep all limits."""
-        return self._keeps(self._readings.rows)
-
-    def _keeps(self, rows: Array) -> Any:
-        """(m,) which places are expected to keep all limits."""
-        kept = [restraint.kept(rows) for restraint in [*self._constraints, *self._safe]]
-        return np.logical_and.reduce([np.ones(len(rows), bool), *kept])
-
     def _wish(self, underway: Array, seed: Sequence[int]) -> tuple[Acquisition, Array | None]:
-        """What is wanted next, and a (dimensions,) row around which to look more closely."""
-        avoid = np.vstack([underway, self._failed])
-        rows, allowed = self._readings.rows, self._allowed()
-        feasible = [each.feasibility(each.surrogate.posterior().believing(avoid)) for each in self._constraints]
-        around = None
-        if allowed.any():
-            beliefs = Beliefs(self._goal, self._surrogates, allowed)
-            if best := beliefs.best:
-                around = np.clip(rows[best[seed[1] % len(best)]], 0.0, 1.0)
-            alone = not feasible and self._travel is None
-            wish = Together(beliefs.wish(avoid, underway[self._keeps(underway)], seed, alone=alone), *feasible)
-        else:  # first of all a place that keeps the limits
-            wish = Together(*(feasible or [each.feasibility(each.surrogate.posterior()) for each in self._safe]))
-            around = np.clip(rows[int(np.argmax(wish(rows)))], 0.0, 1.0)
+        """What is wanted next, by the second where a way costs; and a (dimensions,) row around which to look."""
+        wish, around = self._models.wish(underway, self._failed, seed, alone=self._travel is None)
         if self._travel is None:
             return wish, around
         origin = underway[-1] if len(underway) else self._readings.last
@@ -467,9 +424,10 @@ class GaussianProcess:
         """A row inside the safe region; before the first reading, once more an initial point."""
         if not self._readings.count:
             if not self._starts and not self._known:
+                outcomes = ", ".join(each.limit.outcome for each in self._models.safe)
                 raise ValueError(
-                    f"nothing is known to be safe for {', '.join(each.limit.outcome for each in self._safe)}: give "
-                    "initial=[points that are safe], or tell it points measured before"
+                    f"nothing is known to be safe for {outcomes}: give initial=[points that are safe], "
+                    "or tell it points measured before"
                 )
             starts = self._space.to_unit(self._starts)
             starts = starts[~self._steps.same(starts, self._failed)]
@@ -477,7 +435,7 @@ class GaussianProcess:
                 raise NoRecommendation("every initial point failed, and no other is known to be safe")
             self._fall_back("no initial point has a reading yet: once more an initial point")
             return starts[number % len(starts)]
-        region = SafeRegion(self._safe)
+        region = SafeRegion(self._models.safe)
         rows = self._readings.rows
         wish, _ = self._wish(underway, seed)
         widens = (self._known + len(underway)) % WIDENING == 0
