@@ -45,8 +45,8 @@ RECOMMENDER_PROMISES: Mapping[str, Promise] = MappingProxyType(
         "repeats": Promise(
             "points with an _id that was told before change nothing", knowledge.ignores_repeats, pure_only=True
         ),
-        "at once": Promise("told one by one equals told all at once", knowledge.learns_at_once, pure_only=True),
-        "not finite": Promise("it survives NaN and infinite outcomes", hardship.survives_not_finite),
+        "at-once": Promise("told one by one equals told all at once", knowledge.learns_at_once, pure_only=True),
+        "not-finite": Promise("it survives NaN and infinite outcomes", hardship.survives_not_finite),
         "constant": Promise("it survives outcomes that are all the same", hardship.survives_constant),
         "duplicates": Promise("it survives many points at the same place", hardship.survives_duplicates),
         "failures": Promise("a point that fails is not asked for again for ever", hardship.leaves_failures),

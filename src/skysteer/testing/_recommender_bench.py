@@ -137,9 +137,14 @@ class Bench:
                 break
             told = [self.world.measured(point, count + each) for each, point in enumerate(points)]
             subject.tell(told)
-            story.append(told)
+            story.append([without_id(point) for point in told] if subject.gives_ids else told)
             count += len(told)
         return story
+
+
+def without_id(point: Point) -> dict[str, Any]:
+    """Return a point as somebody tells it who did not ask this recommender for it."""
+    return {name: value for name, value in point.items() if name != "_id"}
 
 
 def problem(answer: Answer, world: World) -> str | None:

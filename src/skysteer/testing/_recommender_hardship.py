@@ -79,7 +79,7 @@ def leaves_failures(bench: Bench) -> None:
         if aware:
             _refuse_stubborn(bench, failed)
     if not aware:
-        raise NotApplicable("it has no register_failures (asked again as before, it does not raise)")
+        raise NotApplicable("it has no register_failures; asked again as before, it does not raise")
 
 
 def knows_pending(bench: Bench) -> None:

@@ -112,6 +112,11 @@ class Subject:
         self._lines = lines
         self._world = world
 
+    @property
+    def gives_ids(self) -> bool:
+        """Whether it numbers its points itself: then no other one knows an ``_id`` of it."""
+        return isinstance(self.recommender, CanRegisterSuggestions)
+
     def ask(self, count: int | None = None, *, pending: Sequence[Point] | None = None) -> Answer:
         """Ask as a worker does: with what is pending, and an end that it may call itself."""
         if pending is not None and isinstance(self.recommender, KnowsPending):
@@ -185,7 +190,7 @@ Make = Callable[[], Recommender]
 
 def words(error: BaseException) -> str:
     """Return an error as one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
 
 
 def difference(one: Answer, other: Answer, world: World, *, exact: bool = False) -> str | None:
