@@ -262,6 +262,18 @@ def test_a_module_that_is_not_there_is_an_error_that_names_it(advise, tmp_path, 
     assert "No module named 'only_here'" in finished.reason
 
 
+def test_a_cluster_without_skysteer_is_refused_in_words(advise, tmp_path, monkeypatch):
+    (tmp_path / "our_host.py").write_text("class Host:\n    def __init__(self, token, name): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import our_host
+
+    monkeypatch.setattr("skysteer.workers.dask.Host", our_host.Host)  # stands for a module that is only here
+    finished = ask(advise(Memory()))
+    assert isinstance(finished.error, RecommenderError)
+    assert "no Dask worker can take Memory: " in finished.reason
+    assert "skysteer must be installed on the workers and on the scheduler, as it is here" in finished.reason
+
+
 def test_another_version_there_is_refused_before_anything_travels(advise, monkeypatch):
     monkeypatch.setattr("skysteer.workers.dask.version", lambda name: "99.0")
     finished = ask(advise(Memory()))
