@@ -97,8 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run_all(missing, given.jobs, ledger.add)
         except KeyboardInterrupt:
             progress("interrupted: the tables are of what was found so far, the same command goes on")
-    rows = [ledger.rows[task.key] for task in tasks if task in ledger]
-    tables = [table for part in given.parts for table in _tables(part, rows)]
+    tables = [table for part in given.parts for table in _tables(part, _rows(ledger, tasks, given.recommenders))]
     settings = {"seeds": len({task.seed for task in tasks}), "jobs": given.jobs, "quick": given.quick}
     summary.show(tables, Console(width=None if sys.stdout.isatty() else WIDTH), settings)
     path = given.out.with_suffix(".json")
@@ -108,6 +107,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress(f"written into {os.path.relpath(PAGE)}")
     progress(f"findings in {os.path.relpath(given.out)}, tables in {os.path.relpath(path)}")
     return 1 if given.strict and any(table.missed for table in tables) else 0
+
+
+def _rows(ledger: Ledger, tasks: Sequence[Task], recommenders: Sequence[str] | None) -> list[dict[str, Any]]:
+    """What was found of these tasks; without a choice, also what peers found in another environment."""
+    if recommenders is not None:
+        return [ledger.rows[task.key] for task in tasks if task in ledger]
+    wanted = {(task.part, task.case, task.seed, task.budget) for task in tasks}
+    return [row for key, row in ledger.rows.items() if (key[0], key[1], *key[3:]) in wanted]
 
 
 def _tables(part: str, rows: list[dict[str, Any]]) -> list[Any]:

@@ -141,6 +141,8 @@ def recommended(recommender: Any, names: tuple[str, ...], objective: str, scene:
         with timed(scene):
             recommender.ingest([{**points[0], objective: reading}])
         scene.judge(own if hasattr(recommender, "predict") else None)
+    if hasattr(recommender, "close"):
+        recommender.close()
 
 
 @contextmanager

@@ -52,14 +52,15 @@ def readings(u: Array, surface: Callable[[Array], Array], rng: np.random.Generat
     return surface(u) + rng.normal(0, NOISE, len(u))
 
 
-def timed(step: Callable[[int], None], repetitions: int) -> dict[str, list[float]]:
-    """Seconds of each repetition: by the clock, and of this thread's CPU time."""
+def timed(step: Callable[[int], None], repetitions: int, pause: float = 0.0) -> dict[str, list[float]]:
+    """Seconds of each repetition: by the clock, and of this thread's CPU time. A `pause` follows each."""
     found: dict[str, list[float]] = {"wall": [], "cpu": []}
     for i in range(repetitions):
         wall, cpu = time.perf_counter(), time.thread_time()
         step(i)
         found["wall"].append(time.perf_counter() - wall)
         found["cpu"].append(time.thread_time() - cpu)
+        time.sleep(pause)
     return found
 
 

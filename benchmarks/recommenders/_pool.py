@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from benchmarks._settings import progress
@@ -68,11 +69,14 @@ def _run(executor: ProcessPoolExecutor, tasks: list[Task], jobs: int, kept: Call
                 task = running.pop(future)
                 try:
                     found = future.result()
-                except Exception as exc:  # its process died: of memory, say
-                    kept(task, {"error": f"{type(exc).__name__}: {exc}"})
+                except BrokenProcessPool as exc:  # a process died: for want of memory, say
                     executor.shutdown()
                     executor = _executor(jobs)
-                    waiting += running.values()
+                    if jobs == 1:
+                        kept(task, {"error": f"BrokenProcessPool: {exc}"})
+                    else:  # which of them it was is seen when each runs by itself
+                        for suspect in (task, *running.values()):
+                            _run(_executor(1), [suspect], 1, kept)
                     running.clear()
                     break
                 kept(task, found)

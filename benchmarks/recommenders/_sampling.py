@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -154,15 +155,17 @@ def refits(task: Task) -> dict[str, Any]:
     recommender = library(u, 0)
     recommender.ingest([measured(*pair) for pair in zip(chosen[:n], y[:n], strict=True)])
     recommender.suggest(1)
-    wall: list[float] = []
-    for pair in zip(chosen[n:], y[n:], strict=True):
-        begun = time.perf_counter()
-        recommender.ingest([measured(*pair)])
+    pairs = list(zip(chosen[n:], y[n:], strict=True))
+
+    def step(i: int) -> None:
+        recommender.ingest([measured(*pairs[i])])
         recommender.suggest(1)
-        wall.append(time.perf_counter() - begun)
-        time.sleep(EXPOSURE)
+
+    found = timed(step, len(pairs), pause=EXPOSURE)
     recommender.close()
-    return {"most": max(wall), "median": float(np.median(wall)), "mb": most_memory()}
+    return {
+        f"{what}_{name}": f(times) for what, times in found.items() for name, f in (("most", max), ("median", median))
+    }
 
 
 def eight(task: Task) -> dict[str, Any]:
@@ -212,7 +215,8 @@ def _library_table(rows: Sequence[Row]) -> Table:
     columns += [
         (Column("difference, mean", "sd of y", goal), _largest("difference_mean")),
         (Column("difference, sd", "relative", goal), _largest("difference_sd")),
-        (Column("largest ask", "ms"), each(_value("library_refits", "most", REFITS[1], 1e3))),
+        (Column("largest ask", "ms CPU", targets.REFIT_MS), each(_value("library_refits", "cpu_most", REFITS[1], 1e3))),
+        (Column("by the clock", "ms"), each(_value("library_refits", "wall_most", REFITS[1], 1e3))),
     ]
     title = f"library of {SIZE}, 4-D: a point told and the next asked for, with n measured"
     return gather("C", "library", title, columns, rows, KNOWN)

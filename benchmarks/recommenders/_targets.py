@@ -50,6 +50,9 @@ MAP_MS = 2.0
 LIBRARY_MS = {100: 1.5, 1000: 5.0, 5000: 25.0}
 """Tell and ask with so many of 10,000 candidates measured."""
 
+REFIT_MS = 50.0
+"""Of the asking thread, at the most for one question: a refit takes 400 and more, and must not be seen in it."""
+
 LIBRARY_MB = 1024.0
 LIBRARY_DIFFERENCE = 1e-8
 """From scikit-learn's posterior: of the mean in standard deviations of the readings, of the deviation relative."""

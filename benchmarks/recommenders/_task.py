@@ -45,7 +45,7 @@ def run(task: Task) -> dict[str, Any]:
     module = importlib.import_module(f"{__package__}.{PARTS[task.part]}")
     try:
         return module.run(task)
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         return {"error": f"{type(exc).__name__}: {exc}"[:500]}
 
 
