@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -67,6 +67,7 @@ def compare(
     with errors_said("skysteer compare", debug=debug):
         from rich.console import Console
 
+        from skysteer.protocols import Recommender
         from skysteer.simulation import compare as run
 
         from ._folder import check_writable, set_aside
@@ -76,7 +77,7 @@ def compare(
         trial = trial_of(
             truth, axis or [], objective, maximize=maximize, minimize=minimize, map_=map_, noise=noise, nearest=nearest
         )
-        makers: dict[str, Callable[[int], Any]] = {
+        makers: dict[str, Callable[[int], Recommender]] = {
             name: make_named(spec, space=trial.space, objective=trial.objective, goal=trial.goal)
             for name, spec in _labels(specs).items()
         }

@@ -103,7 +103,6 @@ def simulate(
         trial = trial_of(
             truth, axis or [], objective, maximize=maximize, minimize=minimize, map_=map_, noise=noise, nearest=nearest
         )
-        spec = "skysteer.simulation:Random" if spec == "random" else spec
         recommender = make_named(spec, space=trial.space, objective=trial.objective, goal=trial.goal)(seed)
         check_writable(out)
         failed: SkysteerError | None = None
@@ -116,7 +115,7 @@ def simulate(
                     progress=None if bar is None else lambda done, total: bar(done, total, "points"),
                 )  # fmt: skip
             except SkysteerError as exc:
-                if not isinstance(exc.result, Simulation):
+                if not isinstance(exc.result, Simulation) or not len(exc.result):
                     raise
                 result, failed = exc.result, exc
         set_aside(out, [PICTURE, NUMBERS])

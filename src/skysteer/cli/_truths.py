@@ -17,11 +17,8 @@ from skysteer.simulation import TRUTHS, Emulator, Goal, Noise, Recorded, Truth
 from skysteer.simulation._simulate import aim_of
 from skysteer.simulation._truth import as_truth
 
-from ._named import (
-    _file,  # pyright: ignore[reportPrivateUsage]  one way to load somebody's file
-    _module,  # pyright: ignore[reportPrivateUsage]
-    parse_space,
-)
+from ._axes import parse_space
+from ._found import found
 
 __all__ = ["Trial", "progress_bar", "trial_of"]
 
@@ -69,9 +66,9 @@ def trial_of(
     asked: Any = given[0] if given else None
     read: Noise | None = None if noise is None else _noise(noise)
     space = parse_space(axes) if axes else None
-    found = _found(truth, space, objective, counts=read == "counts", nearest=nearest)
-    known: Truth = as_truth(found, 0, objectives=[objective] if objective else (), noise=read)
-    return Trial(found, space or known.space or parse_space(), known.objective, aim_of(known, asked), read)
+    one = _truth(truth, space, objective, counts=read == "counts", nearest=nearest)
+    known: Truth = as_truth(one, 0, objectives=[objective] if objective else (), noise=read)
+    return Trial(one, space or known.space or parse_space(), known.objective, aim_of(known, asked), read)
 
 
 @contextmanager
@@ -91,16 +88,12 @@ def progress_bar(*, silent: bool) -> Generator[Callable[[int, int, str], None] |
         yield advance
 
 
-def _found(truth: str, space: Space | None, objective: str | None, *, counts: bool, nearest: bool) -> Any:
+def _truth(truth: str, space: Space | None, objective: str | None, *, counts: bool, nearest: bool) -> Any:
     if truth in TRUTHS:
         return truth
-    where, colon, name = truth.rpartition(":")
-    if colon and not Path(truth).exists():
-        module = _file(truth, where) if where.endswith(".py") else _module(truth, where)
-        if not hasattr(module, name):
-            raise ValueError(f"{truth}: {where} has no {name!r}")
-        return getattr(module, name)
     path = Path(truth)
+    if ":" in truth and not path.exists():
+        return found(truth, {})[2]
     if path.suffix in (".jsonl", ".json"):
         if not path.is_file():
             raise ValueError(f"there is no file {path.resolve()}")

@@ -91,6 +91,10 @@ class Truth:
             )
         return {name: self._number(name, values[name], point) for name in self.objectives}
 
+    def __call__(self, point: Point) -> dict[str, float]:
+        """Return the true value of each objective at one point."""
+        return self.value(point)
+
     def values(self, points: Sequence[Point]) -> Array:
         """Return (n,) true values of the first objective at n points."""
         if self.many is not None:
@@ -140,6 +144,10 @@ class Varying:
     """For tables and pictures."""
     make: Callable[[int], Truth] = field(repr=False)
     """Seed to truth; the same seed gives the same one."""
+
+    def __call__(self, seed: int) -> Truth:
+        """Return the truth of one seed."""
+        return self.make(seed)
 
 
 @runtime_checkable
