@@ -1,4 +1,4 @@
-"""What the how-to guides show works as it is printed."""
+"""What the how-to guides, and the picture of an explanation, show works as it is printed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(
-    page for page in (Path(__file__).parents[2] / "docs" / "how-to").glob("*.md") if "```python" in page.read_text()
+    page
+    for page in [*DOCS.glob("how-to/*.md"), DOCS / "explanations" / "acquisition-functions.md"]
+    if "```python" in page.read_text()
 )
 
 
