@@ -15,14 +15,41 @@ Mask = NDArray[np.bool_]
 
 FLOOR = 1e-3
 """Added to a slope (standardised units over the whole range of a feature): a flat map is filled evenly."""
+CLEAR = 1e-6
+"""What is behind by less than this is not behind for certain."""
 FAR = 9.0
 """A sample further than three standard deviations from the level is no worse than one at three."""
 
 
-def improvement(mean: Array, sd: Array, measured: Columns) -> Array:
-    """The logarithm of the expected improvement over the best expectation among the columns `measured`."""
+def improvement(mean: Array, sd: Array, measured: Columns, free: Mask, share: Array | None = None) -> Array:
+    """The logarithm of the expected improvement over the best expectation among the columns `measured`.
+
+    Parameters
+    ----------
+    mean, sd
+        (m,) what is expected, larger being better.
+    measured
+        Columns.
+    free
+        (m,) which matter; there must be one.
+    share
+        (m,) a factor, or ``None``.
+
+    Returns
+    -------
+    (m,) array
+        ``-inf`` where one look at mean and sd shows that another is better, and where not free.
+    """
     best = float(mean[measured].max()) if len(measured) else float(mean.max())
-    return np.log(sd) + log_h((mean - best) / sd)
+    z = (mean - best) / sd
+    scale = np.log(sd) if share is None else np.log(sd) + np.log(share)
+    # log_h grows with z: who is behind a good one in both need not be looked at.
+    rough = np.where(free, scale - 0.5 * np.minimum(z, 0.0) ** 2 + np.log1p(np.maximum(z, 0.0)), -np.inf)
+    good = int(np.argmax(rough))
+    left = np.flatnonzero(free & ((z > z[good] - CLEAR) | (scale > scale[good] - CLEAR)))
+    worth = np.full(len(mean), -np.inf)
+    worth[left] = scale[left] + log_h(z[left])
+    return worth
 
 
 class Edge:

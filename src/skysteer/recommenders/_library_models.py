@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _fit
 from ._matern import Array, Hyperparameters
 from ._whitened import Columns, Whitened
 
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 MOST_FITTED = 256
 """The kernel is fitted to so many readings at the most: spread evenly over those that were there."""
+CATCH_UP = 8
+"""A model that waits for its turn learns so many readings at the most with each new one."""
 LAST_FIT = 2000
 """With more readings than this the kernel stays as it is."""
 GIB = 1 << 30
@@ -70,8 +73,6 @@ class Models:
         (M, features) of the samples.
     initial
         The first fit.
-    seed
-        Of the fits.
     dtype
         Of the large matrix.
     memory
@@ -91,14 +92,13 @@ class Models:
         rows: Array,
         *,
         initial: int,
-        seed: int,
         dtype: type[np.floating[Any]],
         memory: float,
         most: int,
         widest: float,
         worth: Callable[[Model], Array],
     ) -> None:
-        self._library, self._seed, self._dtype = rows, seed, dtype
+        self._library, self._dtype = rows, dtype
         self._most, self._widest, self._worth = most, widest, worth
         self._sizes = tuple(fit_sizes(initial))
         self.capacity = int(memory // (len(rows) * np.dtype(dtype).itemsize))
@@ -171,7 +171,11 @@ class Models:
             return None
         while (limit := self.capacity << len(self._screens)) <= self.count and self._size(limit) is not None:
             self._screen(self._of(limit))
-        return self._of(self.count)
+        model = self._of(self.count)
+        if self._next is not None and (following := self._next.made) is not None:
+            # A few at a time, so that none are left to do when it takes over.
+            self._learn(following, min(self.count, following.posterior.count + CATCH_UP), lambda: False)
+        return model
 
     def close(self) -> None:
         """End the thread that computes the next model; it is then computed when it is needed."""
@@ -214,10 +218,8 @@ class Models:
         shift = float(values.mean())
         kernel = self.kernels.get(size)
         if kernel is None:
-            from ._fit import fitted  # scikit-learn takes most of a second to import
-
             chosen = np.linspace(0, size - 1, min(size, self._most)).round().astype(int)
-            kernel = fitted(np.array(self._rows[:size])[chosen], (values[chosen] - shift) / width, (self._seed, size))
+            kernel = _fit.fitted(np.array(self._rows[:size])[chosen], (values[chosen] - shift) / width)
             kernel = replace(kernel, scale=np.minimum(kernel.scale, self._widest))
             self.kernels[size] = kernel
         if stop():
@@ -274,6 +276,11 @@ class _Build:
         # No daemon: the interpreter would tear it out of the numerical libraries, which abort then.
         self._thread = threading.Thread(target=self._run, name=f"skysteer-library-{size}", daemon=False)
         self._thread.start()
+
+    @property
+    def made(self) -> Model | None:
+        """The model, once the thread has ended."""
+        return None if self._thread.is_alive() else self._made
 
     def result(self) -> Model | None:
         """Wait for the model."""

@@ -224,6 +224,11 @@ class Belief:
         return np.sqrt(np.maximum(self.variance, 1e-12))
 
     @property
+    def count(self) -> int:
+        """How many are believed."""
+        return len(self._rows)
+
+    @property
     def left(self) -> Array:
         """(M,) the share of the variance that is left."""
         return np.maximum(self.variance, 1e-12) / np.maximum(self._known.variance, 1e-12)

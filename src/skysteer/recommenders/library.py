@@ -1,7 +1,4 @@
-"""Chooses among the samples of a library: a table of candidates with features.
-
-Needs scikit-learn for its first fit, and imports it only then.
-"""
+"""Chooses among the samples of a library: a table of candidates with features."""
 
 from __future__ import annotations
 
@@ -31,13 +28,15 @@ __all__ = ["LibraryRecommender", "SampleState", "State"]
 Goal = Literal["maximize", "minimize", "map", "edges", "cover"]
 Id = str | int | float
 
+MAY_BE = 3.0
+"""A sample may well be so many standard deviations better than expected."""
 EXPECTED = 5000
 """With ``dtype=None``, so many readings must fit into the memory in float64; else it is float32."""
 FEWEST = 64
 """A library of which not even so many readings fit into the memory is refused."""
 EDGE_FITTED = 100
 """Looking for edges, the kernel is fitted to so many readings at the most; more only say that edges are narrow."""
-WIDEST_EDGE = 0.3
+WIDEST_EDGE = 0.2
 """Looking for edges, no correlation longer than this part of a feature's range is believed."""
 
 APART = 1.0
@@ -103,7 +102,8 @@ class LibraryRecommender:
         1e-3 standard deviations), or ``None``: float64 where 5000 readings fit.
     memory
         GiB for the large matrix. With more readings than fit, the samples
-        least worth measuring are left out, half of them each time; `report` says so.
+        least worth measuring (their mean and three standard deviations) are
+        left out, half of them each time; `report` says so.
 
     Raises
     ------
@@ -187,7 +187,6 @@ class LibraryRecommender:
         self._models = Models(
             self._samples.rows,
             initial=max(2, self._initial),
-            seed=seed,
             dtype=self._dtype,
             memory=memory * GIB,
             most=EDGE_FITTED if self._goal == "edges" else MOST_FITTED,
@@ -208,7 +207,7 @@ class LibraryRecommender:
         self._pending: list[tuple[Any, int, Array | None]] = []
         self._taken = Cover(self._samples.rows)
         self._last = -1  # the sample that was measured last
-        self._edge: tuple[int, Edge] | None = None
+        self._edge = (len(self._samples), Edge(self._samples.rows)) if self._goal == "edges" else None
 
     # ------------------------------------------------------------ what a recommender does
 
@@ -395,6 +394,7 @@ class LibraryRecommender:
             lengths = kernel.scale * self._samples.width
             told |= {
                 "fitted_to": model.size,
+                "fits_that_failed": sum(not np.isfinite(kernel.loss) for kernel in self._models.kernels.values()),
                 "length_scales": dict(zip(self._samples.features, lengths.tolist(), strict=True)),
                 "signal_sd": float(model.width * np.sqrt(kernel.variance)),
                 "noise_sd": float(model.width * np.sqrt(kernel.noise)),
@@ -526,10 +526,8 @@ class LibraryRecommender:
         chosen: list[int] = []
         free = askable[model.active]
         while len(chosen) < count:
-            worth = self._worth(model, belief.sd, measured)
-            if self._goal in ("maximize", "minimize"):
-                worth += APART * np.log(belief.left)
-            column = first_best(worth, free, self._slack)
+            share = belief.left**APART if belief.count else None
+            column = first_best(self._worth(model, belief.sd, measured, free, share), free, self._slack)
             if column is None:
                 break
             chosen.append(int(model.active[column]))
@@ -552,16 +550,19 @@ class LibraryRecommender:
         return 1e-7 if self._dtype is np.float64 else 1e-3
 
     def _worth_of(self, model: Model) -> Array:
-        """How much each active sample is worth, nothing being in flight."""
-        columns = model.columns[np.unique(self._models.samples(model.posterior.count))]
-        return self._worth(model, model.posterior.sd, columns[columns >= 0])
+        """How little each active sample may be left out: for a maximum or a minimum, how good it may well be."""
+        posterior = model.posterior
+        if self._goal in ("maximize", "minimize"):
+            return posterior.mean + MAY_BE * posterior.sd
+        none = np.empty(0, np.intp)
+        return self._worth(model, posterior.sd, none, np.ones(len(model.active), bool))
 
-    def _worth(self, model: Model, sd: Array, measured: Columns) -> Array:
+    def _worth(self, model: Model, sd: Array, measured: Columns, free: Mask, share: Array | None = None) -> Array:
         mean = model.posterior.mean
         if self._goal == "map":
             return np.log(sd)
         if self._goal != "edges":
-            return improvement(mean, sd, measured)
+            return improvement(mean, sd, measured, free, share) if free.any() else sd
         if self._edge is None or self._edge[0] != len(model.active):
             self._edge = len(model.active), Edge(self._samples.rows[model.active])
         level = None

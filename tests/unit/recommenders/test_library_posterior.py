@@ -130,7 +130,7 @@ def test_the_prediction_of_the_recommender_is_that_of_scikit_learn(together):
     shift, width = VALUES[:size].mean(), VALUES[:size].std()
     low, high = CANDIDATES.min(axis=0), CANDIDATES.max(axis=0)
     rows = (CANDIDATES - low) / (high - low)
-    kernel = _fit.fitted(rows[CHOSEN[:size]], (VALUES[:size] - shift) / width, (0, size))
+    kernel = _fit.fitted(rows[CHOSEN[:size]], (VALUES[:size] - shift) / width)
     mean, sd = by_scikit_learn(rows[CHOSEN[:200]], (VALUES[:200] - shift) / width, rows, kernel)
     found = recommender.predict()
     assert recommender.report()["fitted_to"] == size
