@@ -46,6 +46,11 @@ class Offers:
             return dict(self._points.from_unit(self.rows[number : number + 1])[0])
         return dict(self._points[number])
 
+    def some(self, numbers: NDArray[np.int64]) -> Offers:
+        """Return only the offers of these numbers."""
+        points = self._points
+        return Offers(self.rows[numbers], points if isinstance(points, Space) else [points[int(n)] for n in numbers])
+
 
 class Places(Protocol):
     """Where a model may ask."""
