@@ -52,7 +52,7 @@ def draw_simulation(to: Any, simulation: Simulation, truth: Any = None) -> None:
     figure = to if isinstance(to, Figure) else Figure(figsize=(11.5, 5.4), layout="constrained")
     if figure is not to:
         FigureCanvasAgg(figure)
-    known = None if truth is None else as_truth(truth, simulation.seed)
+    known = None if truth is None else as_truth(truth, simulation.seed, objectives=simulation.objectives)
     halves: Any = figure.subfigures(1, 2, width_ratios=[6.4, 5.1])
     _field(halves[0], simulation, known)
     above, below = halves[1].subplots(2, 1, sharex=True)
