@@ -314,6 +314,28 @@ def test_a_dask_worker_that_is_killed_while_idle_is_replaced_and_taught_again(ad
     assert address(advisor) != first
 
 
+def test_a_dask_worker_that_hangs_is_replaced_when_the_scheduler_gives_it_up(advise, client, pid_of, tmp_path):
+    begun = tmp_path / "begun"
+
+    class HangsOnce(Hangs):
+        def suggest(self, num_points=None):
+            return Memory.suggest(self) if begun.exists() else super().suggest()
+
+    advisor = advise(HangsOnce(begun))
+    ticket = advisor.queue.ask(1)
+    wait_for(begun.exists)
+    first, stopped = address(advisor), pid_of(advisor)
+    os.kill(stopped, signal.SIGSTOP)
+
+    async def give_up(dask_scheduler):
+        await dask_scheduler.remove_worker(first, stimulus_id="as after worker-ttl")
+
+    client.run_on_scheduler(give_up)
+    assert answer(advisor, ticket)[0].point == expected(0)
+    assert advisor.restarts == 1
+    os.kill(stopped, signal.SIGKILL)
+
+
 def test_a_process_that_is_killed_beside_a_dask_worker_that_lives_is_replaced_too(advise, cluster, caplog):
     advisor = advise(Memory())
     taught(advisor, 3)

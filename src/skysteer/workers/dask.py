@@ -31,10 +31,8 @@ from ._process import GOODBYE, Child, packed, unpacked
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-FIRST_LOOK = 0.25
-"""Seconds that a call takes before it is asked whether the Dask worker is still there."""
 WATCH = 2.0
-"""Seconds from then on between two such questions."""
+"""Seconds of a call between two looks whether the client is still open."""
 COMPLAIN = 10.0
 """Seconds without a Dask worker that takes the servant between two warnings."""
 
@@ -45,9 +43,9 @@ class DaskWorker:
     The client stays open and is used by others meanwhile; nothing of ours
     stays on the cluster when this is closed.
 
-    A Dask worker that dies is noticed by the broken connection, or within
-    `WATCH` seconds once the scheduler knows. A scheduler that is gone is an
-    error when the client has given it up (its ``timeout``, 30 s by default).
+    A Dask worker that dies is noticed by the broken connection; one that falls
+    silent when the scheduler gives it up. A scheduler that is gone is an error
+    when the client has given it up (its ``timeout``, 30 s by default).
     """
 
     def __init__(self, client: Client, servant: Any, name: str = "the servant") -> None:
@@ -174,11 +172,9 @@ class DaskWorker:
             pending.cancel()
         began = time.monotonic()
         complained = 1
-        look = FIRST_LOOK
-        while wait([pending], look).not_done:
-            look = WATCH
+        while wait([pending], min(WATCH, COMPLAIN)).not_done:
             try:
-                self._look()
+                self._check_client()
             except RecommenderError:
                 pending.cancel()
                 raise
@@ -197,19 +193,6 @@ class DaskWorker:
             raise WorkerDied(f"the Dask worker {address} of {self._name} is gone ({_line(exc)})") from exc
         except Exception as exc:
             raise RecommenderError(f"{self._name} cannot be reached through Dask: {_line(exc)}") from exc
-
-    def _look(self) -> None:
-        """See whether the client is open and the actor where it was."""
-        self._check_client()
-        address = self._address
-        if address is None:
-            return
-        looking = self._send(self._whereabouts)
-        if wait([looking], WATCH).not_done or looking.cancelled() or looking.exception() is not None:
-            looking.cancel()  # the scheduler does not answer: the client will say so, or find it again
-        elif address not in looking.result():
-            self._address = None
-            raise WorkerDied(f"the Dask worker {address} of {self._name} is gone")
 
     def _check_client(self) -> None:
         if self._client.status in ("closing", "closed"):
