@@ -49,7 +49,7 @@ class Verdict:
     @property
     def text(self) -> str:
         words = [] if self.reached is None else ["reached" if self.reached else "NOT REACHED"]
-        return ", ".join([*words, *(f"not better than {name}" for name in self.behind)])
+        return ", ".join([*words, *([f"not better than {' and '.join(self.behind)}"] if self.behind else [])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,22 +162,31 @@ def test_the_runs_go_seed_by_seed_through_all_recommenders() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("method", "published"), [("random", 1.5), ("sobol", 2.6)])
-def test_the_problems_are_those_the_targets_were_measured_on(method: str, published: float) -> None:
-    found = [
-        _optimising.closed_loop(MAKERS[method], PROBLEMS["branin"](seed), seed, 20)["regret"]["20"]
-        for seed in range(20)
-    ]
-    assert float(f"{np.median(found):.2g}") == published
+@pytest.mark.parametrize(("method", "published"), [("random", [0.7, 1.5, 3.8]), ("sobol", [1.2, 2.6, 4.1])])
+def test_the_problems_are_those_the_targets_were_measured_on(method: str, published: list[float]) -> None:
+    runs = [_optimising.closed_loop(MAKERS[method], PROBLEMS["branin"](seed), seed, 20) for seed in range(20)]
+    quartiles = np.percentile([run["regret"]["20"] for run in runs], [25, 50, 75])
+    assert [float(f"{value:.2g}") for value in quartiles] == published
+
+
+BEST = {
+    "branin": [np.pi, 2.275],
+    "himmelblau": [3, 2],
+    "hartmann6": [0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573],
+    "ackley5": [0] * 5,
+    "beamline_peak": np.random.default_rng(20_000).uniform(-8, 8, 2),
+}
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_no_place_of_a_problem_is_better_than_its_optimum(name: str) -> None:
+def test_the_optimum_of_a_problem_is_where_it_is_known_to_be(name: str) -> None:
     problem = PROBLEMS[name](0)
+    best = problem.true(np.array([BEST[name.removesuffix("_noisy")]], float))[0]
+    assert best == pytest.approx(problem.optimum, abs=1e-5)
+    assert problem.regret(best) == pytest.approx(0, abs=1e-5)
     rng = np.random.default_rng(0)
     true = problem.true(problem.low + rng.random((2000, len(problem.bounds))) * (problem.high - problem.low))
     assert (true >= problem.optimum).all() if problem.minimise else (true <= problem.optimum).all()
-    assert problem.regret(problem.optimum) == 0
 
 
 def test_ours_is_made_of_what_any_harness_knows_of_a_problem() -> None:
@@ -258,7 +267,7 @@ def test_the_largest_question_is_found_and_a_huge_library_is_asked(monkeypatch: 
 
 @pytest.mark.parametrize("method", ["ours", "sklearn", "sklearn_held"])
 def test_a_batch_has_eight_different_samples_and_a_worth(method: str) -> None:
-    found = _sampling.run(Task("C", "batch", method, 0, 64))
+    found = _sampling.run(Task("C", "batch", method, 1, 64))  # of this seed the best is worth asking for twice
     assert found["different"] == 8
     assert 1 <= found["n_eff"] <= 8
 
