@@ -11,7 +11,8 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from skysteer.errors import PointError
 from skysteer.recommenders import _fit, _library_models
-from skysteer.recommenders._library_goals import first_best, neighbours, spread
+from skysteer.recommenders._acquisition import log_h
+from skysteer.recommenders._library_goals import first_best, improvement, neighbours, spread
 from skysteer.recommenders._library_models import fit_sizes, taken_over
 from skysteer.recommenders._library_route import length, short_way
 from skysteer.recommenders._matern import JITTER, Hyperparameters
@@ -217,7 +218,56 @@ class TestMemory:
         narrow.close()
 
 
+def test_eight_at_once_are_worth_more_than_four_independent_ones():
+    """The share of variance that the former members leave to each, summed: 8 for eight that know nothing of another."""
+    rng = np.random.default_rng(5)
+    centres, depth, width = rng.random((30, 4)), rng.uniform(0.3, 1, 30), rng.uniform(0.1, 0.25, 30)
+    rows = rng.random((1500, 4))
+    values = (depth * np.exp(-0.5 * ((rows[:, None] - centres) ** 2).sum(-1) / width**2)).sum(1)
+    recommender = LibraryRecommender(
+        {f"x{axis}": rows[:, axis] for axis in range(4)}, features=["x0", "x1", "x2", "x3"], axes="sample", maximize="f"
+    )
+    recommender.ingest([{"sample": n, "f": values[n] + 0.02 * rng.normal()} for n in range(64)])
+    batch = [point["sample"] for point in recommender.suggest(8)]
+    kernel = recommender._models.current().posterior.hyper
+    known = Whitened(recommender._samples.rows, kernel)
+    known.learn(recommender._samples.rows[:64], np.zeros(64), np.arange(64))
+    belief, worth = Belief(known), 0.0
+    for sample in batch:
+        worth += belief.left[sample]
+        belief.add(sample)
+    assert len(set(batch)) == 8
+    assert worth > 4
+
+
 class TestParts:
+    def test_what_is_left_out_of_an_improvement_is_never_the_best(self):
+        for seed in range(20):
+            rng = np.random.default_rng(seed)
+            mean, sd, share = rng.normal(size=500), rng.uniform(0.01, 2, 500), rng.uniform(0.01, 1, 500)
+            free, measured = rng.random(500) < 0.7, rng.choice(500, 30)
+            full = np.log(sd) + log_h((mean - mean[measured].max()) / sd) + np.log(share)
+            worth = improvement(mean, sd, measured, free, share)
+            assert np.argmax(worth) == np.argmax(np.where(free, full, -np.inf))
+            assert np.allclose(worth[np.isfinite(worth)], full[np.isfinite(worth)], rtol=0, atol=1e-12)
+
+    def test_a_model_that_waits_for_its_turn_has_little_left_to_learn_when_it_comes(self):
+        models = library()._models
+        added, waiting = [], None
+        for number in range(160):  # the last fit is at 140, its turn at 157
+            models.add(models._library[CHOSEN[number]], int(CHOSEN[number]), float(VALUES[number]))
+            models.prepare()
+            before = models._model
+            if models._next is not None:
+                models._next._thread.join(20)
+                waiting = models._next.made
+            learnt = 0 if waiting is None else waiting.posterior.count
+            if models.current() is not before:
+                added.append(models.count - learnt)
+        assert len(added) >= 7
+        assert max(added) <= 2
+        models.close()
+
     def test_equals_are_decided_by_the_order_not_by_rounding(self):
         worth = np.array([0.0, 1.0, 1.0 + 1e-12, 0.5])
         allowed = np.ones(4, bool)
