@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -64,8 +65,17 @@ def scipy():
 
     yield make
     for optimizer in made:
-        optimizer.close()
-        optimizer._t.join(10)
+        end(optimizer)
+
+
+def end(optimizer):
+    """``close`` ends its thread only while that waits for an answer."""
+    deadline = time.monotonic() + 10
+    while not optimizer._active and optimizer._t.is_alive():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    optimizer.close()
+    optimizer._t.join(10)
 
 
 def test_scipy_climbs_and_says_where_it_was_best(RE, beam, seen, scipy):
@@ -110,16 +120,15 @@ def test_scipy_may_not_be_asked_ahead_and_stays_inside_its_limits(RE, beam, scip
         with pytest.raises(PreflightError, match=r"x.*-50"):
             RE(scan(beam, optimizer, 5)).result(30)
     finally:
-        optimizer.close()
-        optimizer._t.join(10)
+        end(optimizer)
 
 
 def test_an_agent_of_bluesky_adaptive_is_taken_for_the_optimizer_it_holds(RE, beam):
     agent = Scipy([beam.det], config(), evaluation_function=lambda uid, suggestions: [], timeout=30)
-    with agent.optimizer, Advisor(agent, reduce=signal) as advisor:
+    with Advisor(agent, reduce=signal) as advisor:
         plan = adaptive_scan([beam.det], [beam.x, beam.y], advisor, objectives=["signal"], max_points=10)
         assert RE(plan).result(60).plan_result.measured == 10
-    agent.optimizer._t.join(10)
+    end(agent.optimizer)
 
 
 # ------------------------------------------------------------ tell and ask, learners, generators

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import wait
 from typing import Any, Literal, Protocol
 
 from skysteer.errors import NoRecommendation, RecommenderError
@@ -30,6 +31,7 @@ class Kind(Protocol):
     def fail(self, name: Any, point: Point) -> None: ...
     def best(self) -> Sequence[tuple[Any, Point, Point]]: ...
     def should_stop(self) -> tuple[bool, str | None]: ...
+    def checkpoint(self) -> None: ...
 
 
 class Plain:
@@ -83,6 +85,10 @@ class Plain:
     def should_stop(self) -> tuple[bool, str | None]:
         """Ask it whether it is done."""
         return self.optimizer.should_stop()
+
+    def checkpoint(self) -> None:
+        """Have it write its state."""
+        self.optimizer.checkpoint()
 
 
 class Ax(Plain):
@@ -199,6 +205,18 @@ class Xopt(Penalized):
         axes = {axis: point[axis] for axis in self.vocs.variable_names if axis in point}
         self.optimizer.ingest([{**axes, **worst, "_id": name}])
 
+    def checkpoint(self) -> None:
+        # Xopt writes a fitted model and its table of times as the text that `print` shows, and cannot read that.
+        generator: Any = self.optimizer.generator
+        aside = {name: getattr(generator, name) for name in ("model", "computation_time") if hasattr(generator, name)}
+        for name in aside:
+            setattr(generator, name, None)
+        try:
+            self.optimizer.checkpoint()
+        finally:
+            for name, value in aside.items():
+                setattr(generator, name, value)
+
 
 class SciPy(Penalized):
     def __init__(self, optimizer: Any, failed: Failed) -> None:
@@ -231,8 +249,9 @@ class SciPy(Penalized):
                     f"SciPy waited more than {optimizer.SUGGESTION_TIMEOUT} s for a reading, or was closed; "
                     "give InteractiveOptimizer(..., timeout=) more than a point may take"
                 )
-            if answer := optimizer.suggest(count):  # looks for 10 ms; nothing else wakes up when SciPy asks
-                return answer
+            if optimizer._active:  # what it wants to know; only then does its `suggest` not raise, print or repeat
+                return optimizer.suggest(count)
+            wait([optimizer.thread_monitor], timeout=0.001)  # nothing wakes up when its thread has a question
 
     def tell(self, points: Sequence[Point], asked: Sequence[Point]) -> None:
         mine = [(point, place) for point, place in zip(points, asked, strict=True) if "_id" in point]

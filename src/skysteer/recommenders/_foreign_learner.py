@@ -15,8 +15,8 @@ from ._turns import Turns
 
 Position = tuple[float, ...]
 KINDS = ("Learner1D", "Learner2D", "LearnerND")
-AT_CORNER = 1e-3
-"""A readback closer to a corner than this part of the range was measured in the corner."""
+AT_EDGE = 1e-3
+"""A readback closer to a bound than this part of the range was measured on it."""
 FOR_CORNER = 0.02
 """A point closer to a corner than this part of the range stands for the corner: it is not asked for again."""
 
@@ -76,6 +76,7 @@ class Learner:
         self._taken: list[Position] = []
         self._pending: list[Point] = []
         self._ended: set[Any] = set()
+        self._answered_at: set[Position] = set()  # where those were asked for
         self._asked: dict[str, Position] = {}  # what was suggested and not yet heard of
 
     @property
@@ -107,10 +108,8 @@ class Learner:
         numbers = self._turns.next(num_points)
         if not numbers:
             return []
-        learner = self._taught()
         points: list[dict[str, Any]] = []
-        for number, at in zip(numbers, learner.ask(len(numbers))[0], strict=True):
-            position = tuple(float(x) for x in np.atleast_1d(at))
+        for number, position in zip(numbers, self._next(len(numbers)), strict=True):
             name = self._turns.id(number)
             self._asked[name] = position
             points.append({**self._space.clean(dict(zip(self._axes, position, strict=True))), "_id": name})
@@ -131,6 +130,15 @@ class Learner:
                 self._taken.append(at)
         self._turns.end(suggestions)
 
+    def _next(self, count: int) -> list[Position]:
+        learner = self._taught()
+        found: list[Position] = []
+        while len(found) < count:
+            # It may ask again for a place that its motor does not reach: having asked, it asks for another one.
+            asked = [tuple(float(x) for x in np.atleast_1d(at)) for at in learner.ask(count - len(found))[0]]
+            found += [at for at in asked if at not in self._answered_at]
+        return found
+
     def _taught(self) -> Any:
         """Return a learner that knows everything told, and what is not to be asked for."""
         learner = self._learner.new()
@@ -149,8 +157,7 @@ class Learner:
             if stood_for or failed or self._answered >= 2 * len(self._corners):
                 values[corner] = near[1]
         for at, value in values.items():
-            if at in self._corners or all(self._apart(at, corner) > AT_CORNER for corner in self._corners):
-                learner.tell(self._theirs(at), value)
+            learner.tell(self._theirs(at), value)
         taken += [self._position(point) for point in self._pending if point.get("_id") not in self._ended]
         for at in taken:
             if at not in values:
@@ -169,10 +176,8 @@ class Learner:
         if isinstance(name, str) and name in self._asked and not any(axis in point for axis in self._axes):
             return self._asked[name]
         self._space.to_unit([point])  # says what is wrong with it
-        # Outside its bounds a learner does not see a point.
         return tuple(
-            min(max(float(point[axis.name]), low), high)
-            for axis, (low, high) in zip(self._space.axes, self._limits, strict=True)
+            _inside(float(point[axis]), *limits) for axis, limits in zip(self._axes, self._limits, strict=True)
         )
 
     def _end(self, point: Point) -> bool:
@@ -184,8 +189,16 @@ class Learner:
             return False
         self._ended.add(name)
         self._answered += self._turns.owns(name)
-        self._asked.pop(name, None)
+        if name in self._asked:
+            self._answered_at.add(self._asked.pop(name))
         return True
+
+
+def _inside(x: float, low: float, high: float) -> float:
+    """Outside its bounds a learner does not see a point, and flat triangles along them are more than it can count."""
+    if x - low <= AT_EDGE * (high - low):
+        return low
+    return high if high - x <= AT_EDGE * (high - low) else x
 
 
 def _corners(learner: Any, bounds: list[tuple[float, float]]) -> list[Position]:

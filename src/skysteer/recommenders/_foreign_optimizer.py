@@ -48,6 +48,7 @@ class BlueskyAdaptive:
     ``minimize=False`` of SciPy        its sign is turned here; SciPy itself always minimizes
     the best point of SciPy            the best told; its own answer is none of the documented form
     numpy numbers                      plain ones, without standard errors
+    a checkpoint of Xopt               written without the fitted model, which it could not read again
     ``should_stop`` after a restore    Ax forgets its stopping strategy and would raise
     =================================  ===========================================================
 
@@ -79,7 +80,7 @@ class BlueskyAdaptive:
         if hasattr(optimizer, "should_stop"):
             self.should_stop = self._should_stop
         if hasattr(optimizer, "checkpoint"):
-            self.checkpoint = optimizer.checkpoint
+            self.checkpoint = self._checkpoint
         if isinstance(self._kind, Ax):  # it counts its own points on their way
             self.set_pending = self._set_pending
 
@@ -144,6 +145,10 @@ class BlueskyAdaptive:
     def _should_stop(self) -> tuple[bool, str | None]:
         """Return whether to stop now, and why."""
         return self._kind.should_stop()
+
+    def _checkpoint(self) -> None:
+        """Write the state to where the optimizer was told to keep it."""
+        self._kind.checkpoint()
 
     def _set_pending(self, points: Sequence[Point]) -> None:
         """Be told what is being measured: the optimizer knows of its own, and others' are not for it."""
