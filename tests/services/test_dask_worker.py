@@ -346,6 +346,7 @@ def test_a_process_that_is_killed_beside_a_dask_worker_that_lives_is_replaced_to
     assert "of Memory ended (signal 9)" in caplog.text
 
 
+@pytest.mark.timeout(180)  # some thirty processes
 def test_kills_at_any_moment_lose_nothing_and_change_nothing(advise, cluster):
     moments = random.Random(5)
 
@@ -360,18 +361,20 @@ def test_kills_at_any_moment_lose_nothing_and_change_nothing(advise, cluster):
 
     advisor = advise(Slow())
     taught(advisor, 1)
-    killed = 0
-    for number in range(2, 28):
+    killed, number = 0, 1
+    while killed < 20:
+        number += 1
         advisor.tell(observation(number))
         ticket = advisor.queue.ask(1, known=number)
         time.sleep(moments.uniform(0, 0.04))
-        for servant in cluster.processes_of_servants():
-            os.kill(psutil.Process(servant).ppid() if number % 3 == 0 else servant, signal.SIGKILL)
-            killed += 1
+        for servant in cluster.processes_of_servants():  # none while it is being replaced
+            with suppress(psutil.Error):
+                os.kill(psutil.Process(servant).ppid() if number % 3 == 0 else servant, signal.SIGKILL)
+                killed += 1
         assert answer(advisor, ticket)[0].point == expected(number)
-    assert advisor.told == 27
-    assert killed >= 20
-    assert advisor.restarts >= 15
+    assert taught(advisor, number + 1, first=number + 1) == expected(number + 1)
+    assert advisor.told == number + 1
+    assert advisor.restarts >= 10
 
 
 def test_one_that_dies_again_and_again_is_given_up_in_words(advise):
