@@ -18,6 +18,9 @@ EDGE = 1e-9
 OFF_STEP = 1e-6
 """A position beside a step by less than this part of the step is rounding, and is moved onto the step."""
 
+SHOWN = 20
+"""So many options are written out in an error: a sample changer may have ten thousand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -121,7 +124,9 @@ class Choice:
         # An array would be compared element by element.
         if isinstance(value, str | Real) and value in self.options:
             return None
-        return f"{self.name}={value!r} is none of its options {list(self.options)}"
+        shown = ", ".join(repr(option) for option in self.options[:SHOWN])
+        more = f", ... ({len(self.options)} in all)" if len(self.options) > SHOWN else ""
+        return f"{self.name}={value!r} is none of its options [{shown}{more}]"
 
     def clean(self, value: Any) -> str | float | int:
         """The option that equals a value without a `problem`."""

@@ -151,6 +151,9 @@ def test_ten_thousand_names_are_checked_quickly():
         assert recommender.space.problems(point) == []
         recommender.space.clean(point)
     assert (time.process_time() - started) / 20 < 0.005
+    (problem,) = recommender.space.problems({"sample": "nobody"})
+    assert problem.startswith("sample='nobody' is none of its options ['sample-0', 'sample-1', ")
+    assert problem.endswith(", 'sample-19', ... (10000 in all)]")
 
 
 def test_importing_it_imports_neither_scikit_learn_nor_pandas():
