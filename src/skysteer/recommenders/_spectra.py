@@ -19,7 +19,9 @@ linalg: Any = _linalg  # it has no types
 
 GAPS = 0.1
 """Up to this part of the channels of a spectrum may be NaN: they are bridged by straight lines."""
-WIDTH = 0.15
+STARTS = 6
+"""From so many starts k-means is tried."""
+WIDTH = 0.08
 """How narrow the border between two measured places is taken to be, as a part of their distance."""
 Labels = NDArray[np.int64]
 
@@ -121,13 +123,44 @@ def signals(spectra: Array, explained: float, most: int) -> int:
     return int(np.clip(min(above, enough), 1, min(most, short - 1 if short > 1 else 1)))
 
 
+def clustered(rows: Array, count: int, seed: int) -> Labels:
+    """Sort (n, d) rows into at most `count` clusters by k-means, the best of some starts (k-means++).
+
+    Returns
+    -------
+    (n,) numbers
+        In the order in which the clusters are first met. Fewer clusters where
+        there are fewer different rows.
+    """
+    # Here, because it is not needed by everybody who reads spectra.
+    from scipy.cluster import vq as _vq
+
+    vq: Any = _vq  # it has no types
+    count = min(count, len(np.unique(rows, axis=0)))
+    if count < 2:
+        return np.zeros(len(rows), np.int64)
+    best, least = np.zeros(len(rows), np.int64), np.inf
+    for start in range(STARTS):
+        try:
+            centres, labels = vq.kmeans2(rows, count, iter=50, minit="++", missing="raise", rng=(seed, start))
+        except vq.ClusterError:  # one became empty
+            continue
+        spread = float(np.square(rows - centres[labels]).sum())
+        if spread < least:
+            best, least = labels, spread
+    met, first = np.unique(best, return_index=True)
+    numbers = np.empty(met.max() + 1, np.int64)
+    numbers[met[np.argsort(first)]] = np.arange(len(met))
+    return numbers[best]
+
+
 class Changes:
     """How much what was measured changes around a place.
 
     Halfway between two measured places with different weights there is a
     border. With the distance a from a place to the nearest measured one, and b
     to another one, the change is the difference of their weights, times
-    ``exp(-((b - a) / (b + a) / 0.15)**2)``: whole where a = b. The largest
+    ``1 / (1 + ((b - a) / (b + a) / 0.08)**2)``: whole where a = b. The largest
     over all the others counts.
 
     Parameters
@@ -148,7 +181,7 @@ class Changes:
             closest = away.argmin(axis=1)
             a = away[np.arange(len(at)), closest][:, None]
             share = (away - a) / np.maximum(away + a, 1e-12) / WIDTH
-            changes[at] = (self._differences[closest] * np.exp(-np.square(share))).max(axis=1)
+            changes[at] = (self._differences[closest] / (1.0 + np.square(share))).max(axis=1)
         return changes
 
     def around(self, rows: Array) -> tuple[Array, Array]:

@@ -260,8 +260,8 @@ class GpCAM(Led):
             return value, math.nan
         if self._noise == "poisson":
             return value, max(abs(value), 1.0)
-        sd: Any = self._noise(point) if callable(self._noise) else self._noise
-        if not (isinstance(sd, int | float | np.number) and math.isfinite(sd) and sd > 0):
+        sd = self._noise(point) if callable(self._noise) else self._noise
+        if not (isinstance(sd, int | float) and math.isfinite(sd) and sd > 0):
             raise PointError(f"noise gave {sd!r} for a point, expected a standard deviation above zero")
         return value, float(sd) ** 2
 

@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy import linalg as _linalg
-from sklearn import cluster as _cluster
 from sklearn import decomposition as _decomposition
 from sklearn.exceptions import ConvergenceWarning
 
@@ -17,13 +16,12 @@ from skysteer.model import Space
 
 from ._candidates import Array, nearest, places
 from ._led import Led, ModelError, fitted_to
-from ._spectra import Changes, Labels, Reader, distances, signals
+from ._spectra import Changes, Labels, Reader, clustered, distances, signals
 from ._turns import Point
 
 __all__ = ["Cluster", "Decomposition"]
 
 linalg: Any = _linalg  # they have no types
-cluster: Any = _cluster
 decomposition: Any = _decomposition
 
 Method = Literal["pca", "nmf"]
@@ -166,7 +164,10 @@ class Decomposition(Led):
 
     def report(self) -> dict[str, Any]:
         """Return what it knows and does, as plain values."""
-        parts = self._fitted_parts() if self._count >= 2 else None
+        try:
+            parts = self._fitted_parts()
+        except ValueError:
+            parts = None
         return {
             **super().report(),
             "objective": self._reader.objective,
@@ -189,7 +190,7 @@ class Decomposition(Led):
     def _worth(self, rows: Array, underway: Array) -> Array:
         try:
             weights = self._weights()
-        except (ValueError, linalg.LinAlgError) as exc:
+        except ValueError as exc:  # linalg.LinAlgError is one
             raise ModelError(f"{self._count} spectra cannot be decomposed: {exc}") from exc
         usual = float(np.sqrt(weights.var(axis=0).sum()))
         if not usual > 1e-9 * float(np.abs(weights).max()):
@@ -339,7 +340,7 @@ class Cluster(Led):
     def _worth(self, rows: Array, underway: Array) -> Array:
         try:
             labels, centres = self._labelled()
-        except (ValueError, linalg.LinAlgError) as exc:
+        except ValueError as exc:
             raise ModelError(f"{self._count} spectra cannot be clustered: {exc}") from exc
         if len(centres) < 2:
             raise ModelError("the spectra are the same everywhere")
@@ -388,7 +389,9 @@ class _Parts:
 
 def _decomposed(spectra: Array, method: Method, count: int, seed: int) -> _Parts:
     model: Any = None
-    if method == "pca":
+    if not spectra.any():  # nothing can be factorized
+        middle, components = np.zeros(spectra.shape[1]), np.zeros((count, spectra.shape[1]))
+    elif method == "pca":
         middle = spectra.mean(axis=0)
         _, _, directions = linalg.svd(spectra - middle, full_matrices=False)
         # The sign of a component is free: its largest value is positive.
@@ -412,17 +415,11 @@ def _centres(spectra: Array, wanted: int | None, seed: int) -> Array:
     """Return the mean spectra of the clusters, (k, channels)."""
     found = signals(spectra, 0.99, MOST)
     clusters = found + 1 if wanted is None else wanted
-    distinct = len(np.unique(spectra, axis=0))
-    if distinct < 2:
-        return spectra[:1]
     middle = spectra.mean(axis=0)
     _, _, directions = linalg.svd(spectra - middle, full_matrices=False)
     directions = directions[: max(found, clusters - 1)]
-    means = cluster.KMeans(min(clusters, distinct), n_init=4, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer clusters than wanted
-        means.fit((spectra - middle) @ directions.T)
-    return middle + np.asarray(means.cluster_centers_, float) @ directions
+    labels = clustered((spectra - middle) @ directions.T, clusters, seed)
+    return np.array([spectra[labels == number].mean(axis=0) for number in range(int(labels.max()) + 1)])
 
 
 def _one_hot(labels: Labels, count: int) -> Array:

@@ -43,9 +43,7 @@ def pattern(point, rng):
 def measured(points, rng=None, noise=0.0):
     """Spectra of a border at x = 0.3."""
     rng = rng or np.random.default_rng(0)
-    return [
-        {**point, "xrd": (PURE[int(point["x"] > 0.3)] + noise * rng.normal(size=60)).tolist()} for point in points
-    ]
+    return [{**point, "xrd": (PURE[int(point["x"] > 0.3)] + noise * rng.normal(size=60)).tolist()} for point in points]
 
 
 MAKE = {
@@ -75,7 +73,7 @@ class TestWhereItMeasures:
         assert sum(x > 0.6 for x in border) <= 3
 
     def test_fewer_are_in_the_wrong_phase_than_of_a_grid_or_an_even_cover(self, name):
-        """At 60 spectra, each place of the map taken for what the nearest spectrum is: medians over seeds."""
+        """At 80 spectra, each place of the map taken for what the nearest spectrum is: medians over seeds."""
         unit = np.stack(np.meshgrid(*[np.linspace(0, 1, 61)] * 2), -1).reshape(-1, 2)
         truth = phase(unit[:, 0], 300 + 600 * unit[:, 1])
 
@@ -86,7 +84,7 @@ class TestWhereItMeasures:
         def adaptive(seed):
             rng = np.random.default_rng(seed)
             recommender = MAKE[name](SPACE, seed=seed)
-            for _ in range(60):
+            for _ in range(80):
                 (point,) = recommender.suggest()
                 point.pop("_id")
                 recommender.ingest([{**point, "xrd": pattern(point, rng)}])
@@ -94,11 +92,11 @@ class TestWhereItMeasures:
             return wrong(np.array(recommender._rows))
 
         ours = float(np.median([adaptive(seed) for seed in range(3)]))
-        even = float(np.median([wrong(sobol_rows(SPACE, seed, 0, 60)) for seed in range(9)]))
-        middle = (np.arange(8) + 0.5) / 8
-        grid = wrong(np.stack(np.meshgrid(middle, middle), -1).reshape(-1, 2))  # 64
-        assert ours < 0.8 * grid
-        assert ours < 0.75 * even
+        even = float(np.median([wrong(sobol_rows(SPACE, seed, 0, 80)) for seed in range(9)]))
+        middle = (np.arange(9) + 0.5) / 9
+        grid = wrong(np.stack(np.meshgrid(middle, middle), -1).reshape(-1, 2))  # 81
+        assert ours < 0.85 * grid
+        assert ours < 0.8 * even
 
     def test_in_a_gradual_mixture_it_goes_where_the_mixture_changes(self):
         recommender = Decomposition(LINE, map="xrd")
@@ -119,13 +117,13 @@ class TestWhereItMeasures:
     def test_samples_of_a_list_with_features(self, name):
         samples = [{"sample": f"S{n}", "iron": n / 50} for n in range(51)]
         recommender = MAKE[name](samples, features=["iron"])
-        for _ in range(15):
+        for _ in range(18):
             (point,) = recommender.suggest()
             assert set(point) == {"sample", "_id"}
             recommender.ingest([{**point, "xrd": PURE[int(int(point["sample"][1:]) / 50 > 0.31)]}])
         names = {axes["sample"] for _, axes in recommender._points}
         assert {"S15", "S16"} <= names  # both sides of the border, as near as there are samples
-        assert len(names) == 15
+        assert len(names) == 18
 
     def test_a_list_comes_to_its_end(self, name):
         recommender = taught(name, 7, space=[{"x": n / 6} for n in range(7)])
@@ -144,12 +142,14 @@ class TestWhatItSays:
     def test_weights_are_expected_between_the_places(self):
         recommender = taught("pca", 20)
         places, weights = recommender.weights()
-        mean, scatter = recommender.predict([{"x": 0.1}, {"x": 0.9}, {"x": 0.3}])
+        xs = sorted(place["x"] for place in places)
+        border = (max(x for x in xs if x < 0.3) + min(x for x in xs if x > 0.3)) / 2
+        mean, scatter = recommender.predict([{"x": 0.1}, {"x": 0.9}, {"x": border}])
         left = weights[[place["x"] < 0.3 for place in places]].mean()
         right = weights[[place["x"] > 0.3 for place in places]].mean()
         assert mean[0, 0] == pytest.approx(left, rel=0.1)
         assert mean[1, 0] == pytest.approx(right, rel=0.1)
-        assert scatter[2, 0] > 5 * max(scatter[0, 0], scatter[1, 0])
+        assert scatter[2, 0] > 3 * max(scatter[0, 0], scatter[1, 0])
 
     def test_clusters_are_numbered_as_they_were_met(self):
         recommender = taught("cluster", 20)
@@ -157,9 +157,11 @@ class TestWhatItSays:
         assert labels[0] == 0
         sides = {(place["x"] > 0.3, int(label)) for place, label in zip(places, labels, strict=True)}
         assert len(sides) == 2
-        labels, undecided = recommender.predict([{"x": 0.1}, {"x": 0.9}, {"x": 0.3}])
+        xs = sorted(place["x"] for place in places)
+        border = (max(x for x in xs if x < 0.3) + min(x for x in xs if x > 0.3)) / 2
+        labels, undecided = recommender.predict([{"x": 0.1}, {"x": 0.9}, {"x": border}])
         assert labels[0] != labels[1]
-        assert undecided[2] > 0.5 > 0.1 > max(undecided[:2])
+        assert undecided[2] > 0.9 > 0.1 > max(undecided[:2])
         assert recommender.components().shape == (2, 60)
         assert sum(recommender.report()["members"]) == 20
 
@@ -187,8 +189,8 @@ class TestWhatItSays:
         changes = Changes(np.array([[0.0], [1.0], [3.0]]), np.array([[0.0], [2.0], [2.0]]))
         at = changes(np.array([[0.5], [0.9], [2.0]]))
         assert at[0] == pytest.approx(2.0)
-        assert at[1] < 0.01
-        assert at[2] < 0.5
+        assert at[1] < 0.03
+        assert at[2] < 0.15
 
 
 class TestSuggestIsAQuestion:
@@ -279,7 +281,7 @@ class TestBadSpectra:
         spectrum[[0, 30]] = math.nan  # where nothing is
         gaps.ingest([{**point, "xrd": spectrum}])
         assert gaps.report()["readings"] == 9
-        assert gaps._values[-1] == pytest.approx(whole._values[-1], abs=0.05)
+        assert gaps._values[-1] == pytest.approx(whole._values[-1], abs=0.15)
 
     @pytest.mark.parametrize("bad", [np.full(60, math.nan), np.full(60, math.inf)])
     def test_a_dead_spectrum_is_left_out_and_its_place_not_asked_again(self, name, bad):
@@ -300,7 +302,7 @@ class TestBadSpectra:
         recommender = taught("nmf", 6)
         recommender.ingest([{"x": 0.5, "xrd": PURE[1] - 0.01}])
         assert recommender._values[-1].min() == 0.0
-        with pytest.raises(PointError, match="more below zero .* method='pca'"):
+        with pytest.raises(PointError, match=r"more below zero .* method='pca'"):
             recommender.ingest([{"x": 0.6, "xrd": -PURE[1]}])
 
     @pytest.mark.parametrize("spectrum", [np.ones(60), np.zeros(60), np.full(60, 1e300)])
