@@ -148,11 +148,14 @@ class Cluster:
         self.address, pid = self.process.stdout.readline().split()
         self.pid = int(pid)
 
-    def processes_of_servants(self):
-        found = []
-        for process in psutil.Process(self.pid).children(recursive=True):
+    def servants(self):
+        """Process of each servant, and of the Dask worker beside it."""
+        found = {}
+        tree = {process.pid: process for process in psutil.Process(self.pid).children(recursive=True)}
+        for pid, process in tree.items():
             with suppress(psutil.Error):  # gone meanwhile
-                found += [process.pid] if "_child.py" in " ".join(process.cmdline()) else []
+                if "_child.py" in " ".join(process.cmdline()) and process.ppid() in tree:
+                    found[pid] = process.ppid()
         return found
 
     def end(self):
@@ -197,7 +200,7 @@ def advise(cluster, client):
         advisor.close()
         advisor.closed.result(5)
         assert address(advisor) is None
-    wait_for(lambda: not cluster.processes_of_servants())
+    wait_for(lambda: not cluster.servants())
     wait_for(lambda: not client.who_has())
     assert client.status == "running"
 
@@ -339,7 +342,7 @@ def test_a_dask_worker_that_hangs_is_replaced_when_the_scheduler_gives_it_up(adv
 def test_a_process_that_is_killed_beside_a_dask_worker_that_lives_is_replaced_too(advise, cluster, caplog):
     advisor = advise(Memory())
     taught(advisor, 3)
-    (servant,) = cluster.processes_of_servants()
+    (servant,) = cluster.servants()
     os.kill(servant, signal.SIGKILL)
     assert taught(advisor, 4, first=4) == expected(4)
     assert advisor.restarts == 1
@@ -367,9 +370,9 @@ def test_kills_at_any_moment_lose_nothing_and_change_nothing(advise, cluster):
         advisor.tell(observation(number))
         ticket = advisor.queue.ask(1, known=number)
         time.sleep(moments.uniform(0, 0.04))
-        for servant in cluster.processes_of_servants():  # none while it is being replaced
-            with suppress(psutil.Error):
-                os.kill(psutil.Process(servant).ppid() if number % 3 == 0 else servant, signal.SIGKILL)
+        for servant, worker in cluster.servants().items():  # none while it is being replaced
+            with suppress(ProcessLookupError):
+                os.kill(worker if number % 3 == 0 else servant, signal.SIGKILL)
                 killed += 1
         assert answer(advisor, ticket)[0].point == expected(number)
     assert taught(advisor, number + 1, first=number + 1) == expected(number + 1)
@@ -421,7 +424,7 @@ def test_a_judge_is_shown_the_data_there_and_replaced_when_its_dask_worker_is_ki
         wait_for(lambda: dog.status.judged == 2)
         assert dog.status.last.reason.startswith("judged by ")
     dog.closed.result(5)
-    wait_for(lambda: not cluster.processes_of_servants())
+    wait_for(lambda: not cluster.servants())
 
 
 # -- the end
