@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skysteer.errors import PointError
-from skysteer.model import Axis
+from skysteer.model import Axis, Choice
 
 from ._matern import Array
 from ._samples import Samples, shown
@@ -63,8 +64,8 @@ class Match:
         if asked >= 0:
             away = self._positions is not None and not self._is_at(point, asked)
             return asked, samples.row_of(point) if away else None
-        if samples.id_column in point and point[samples.id_column] in samples.numbers:
-            return samples.number(point[samples.id_column]), None
+        if samples.id_column in point and (number := self._named(point[samples.id_column])) is not None:
+            return number, None
         if all(name in point for name in samples.space) and (number := self._nearest(point)) is not None:
             return number, None
         if (row := samples.row_of(point)) is not None:
@@ -74,6 +75,17 @@ class Match:
         lacking = [name for name in samples.features if name not in point]
         where = f"lacks the feature {lacking[0]!r}" if lacking else "has a feature that is no finite number"
         raise PointError(f"the point {dict(point)} is at none of {shown(samples.ids)}; and it {where} to be learnt")
+
+    def _named(self, name: Any) -> int | None:
+        if isinstance(name, Hashable) and name in self._samples.numbers:
+            return self._samples.numbers[name]
+        axis = self._samples.space.get(self._samples.id_column)
+        if isinstance(axis, Choice) and isinstance(name, float):  # a changer may read back 16.98
+            try:
+                return axis.number_of(name)
+            except PointError:
+                return None
+        return None
 
     def _offsets(self, point: Point) -> Array | None:
         """(samples, moving axes) distances in parts of the ranges."""

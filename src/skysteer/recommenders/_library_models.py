@@ -111,6 +111,7 @@ class Models:
         self._screens: list[Columns] = []
         self._model: Model | None = None
         self._next: _Build | None = None
+        self._ending: list[_Build] = []
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -162,6 +163,7 @@ class Models:
             return
         if self._next is not None:
             self._next.stop()
+            self._ending = [build for build in [*self._ending, self._next] if build.is_alive]
         count, active = self.count, self._active()
         self._next = _Build(size, lambda stop: self._made(size, count, active, stop))
 
@@ -179,9 +181,9 @@ class Models:
 
     def close(self) -> None:
         """End the thread that computes the next model; it is then computed when it is needed."""
-        if self._next is not None:
-            self._next.close()
-            self._next = None
+        for build in [*self._ending, self._next] if self._next is not None else self._ending:
+            build.close()
+        self._next, self._ending = None, []
 
     def _size(self, count: int) -> int | None:
         return next((m for m in reversed(self._sizes) if taken_over(m) <= count), None)
@@ -278,9 +280,14 @@ class _Build:
         self._thread.start()
 
     @property
+    def is_alive(self) -> bool:
+        """Whether its thread is still there."""
+        return self._thread.is_alive()
+
+    @property
     def made(self) -> Model | None:
         """The model, once the thread has ended."""
-        return None if self._thread.is_alive() else self._made
+        return None if self.is_alive else self._made
 
     def result(self) -> Model | None:
         """Wait for the model."""

@@ -304,6 +304,19 @@ class TestStates:
         assert len(points) == len({point["_id"] for point in points}) == 6
         assert [recommender.state(name).measured for name in ("s0", "s1", "s2")] == [2, 2, 2]
 
+    @pytest.mark.parametrize("number", [0, 9])
+    @pytest.mark.parametrize("goal", [{"maximize": "det"}, {"cover": True}])
+    def test_what_is_in_flight_is_not_asked_for_and_when_all_is_there_is_nothing_to_ask(self, goal, number):
+        recommender = library(12, **goal)
+        recommender.ingest(measured(recommender.suggest(number)))
+        flying = recommender.suggest(2)
+        recommender.set_pending(flying)
+        assert len(recommender.suggest(99)) == 10 - number
+        recommender.set_pending(flying + recommender.suggest(99))
+        assert recommender.suggest() == []
+        recommender.set_pending([])
+        assert len(recommender.suggest(99)) == 12 - number
+
     def test_a_retired_sample_is_not_asked_for_until_it_is_restored(self):
         recommender = library(4, maximize="det")
         recommender.retire(f"s{n}" for n in range(3))
@@ -384,8 +397,8 @@ class TestWhichSampleAPointIsAbout:
     def test_without_names_samples_are_numbered(self):
         recommender = LibraryRecommender({"x": [1.0, 2.0, 4.0]}, features=["x"], axes="sample", maximize="det")
         assert sorted(point["sample"] for point in recommender.suggest(3)) == [0, 1, 2]
-        recommender.ingest([{"sample": 2.0, "det": 1.0}])  # a changer may read back a float
-        assert recommender.state(2).measured == 1
+        recommender.ingest([{"sample": 2.0, "det": 1.0}, {"sample": 0.98, "det": 1.0}])  # a changer reads back a float
+        assert [recommender.state(n).measured for n in range(3)] == [0, 1, 1]
 
     def test_positions_are_suggested_while_other_columns_are_learnt(self):
         samples = {**table(30), "zinc": np.linspace(0, 1, 30) ** 2}
