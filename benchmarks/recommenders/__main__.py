@@ -103,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = given.out.with_suffix(".json")
     content = summary.write(tables, settings, path)
     if given.write_docs:
+        if any(task not in ledger for task in tasks):
+            progress(f"{os.path.relpath(PAGE)} is left as it is: not everything was run")
+            return 1
         write_page(content)
         progress(f"written into {os.path.relpath(PAGE)}")
     progress(f"findings in {os.path.relpath(given.out)}, tables in {os.path.relpath(path)}")

@@ -9,7 +9,7 @@ from typing import Any
 from . import _targets as targets
 from ._designs import DESIGNS, LEFT_OUT, NEEDS, recommended
 from ._scenes import CHECKPOINTS, Scene
-from ._table import Column, Read, Row, Table, each, gather
+from ._table import Column, Read, Row, Table, each, gather, number
 from ._task import Task
 
 CASES = tuple(CHECKPOINTS)
@@ -56,7 +56,8 @@ def tables(rows: Sequence[Row]) -> list[Table]:
 
 def _edge(rows: Sequence[Row]) -> Table:
     columns: list[tuple[Column, Read]] = [
-        (Column(f"n={n}", "RMSE", goal, of="quartile"), each(_error(n, "lines"))) for n, goal in targets.EDGE.items()
+        (_goal(f"n={n}", "RMSE", goal, "adaptive_curvature"), each(_error(n, "lines")))
+        for n, goal in targets.EDGE.items()
     ]
     columns += [(Column("own, n=120", "RMSE"), each(_error(120, "own"))), _cpu(None)]
     title = "edge: RMSE of straight lines between n points, in edge steps"
@@ -74,11 +75,16 @@ def _noisy_edge(rows: Sequence[Row]) -> Table:
 
 
 def _phases(rows: Sequence[Row]) -> Table:
-    columns: list[tuple[Column, Read]] = []
-    for n, goal in targets.WRONG_PHASE.items():
-        columns.append((Column(f"n={n}", "% wrong", 100 * goal, of="quartile"), each(_error(n, "wrong", times=100))))
+    columns: list[tuple[Column, Read]] = [
+        (_goal(f"n={n}", "% wrong", 100 * goal, "gpcam_gradient"), each(_error(n, "wrong", times=100)))
+        for n, goal in targets.WRONG_PHASE.items()
+    ]
     columns.append(_cpu(targets.MAP_MS))
     return gather("B", "phases", "phases: share of the map in the wrong phase after n points", columns, rows, KNOWN)
+
+
+def _goal(name: str, unit: str, goal: float, who: str) -> Column:
+    return Column(name, unit, goal, of="quartile", target_text=f"<= {number(goal)} ({who})")
 
 
 def _cpu(limit: float | None) -> tuple[Column, Read]:

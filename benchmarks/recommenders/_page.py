@@ -68,14 +68,17 @@ def _overview(tables: Sequence[Content]) -> Iterator[str]:
     yield _row(["problem", *(_name(method, "A", "") for method in methods)])
     yield _row(["---"] * (1 + len(methods)))
     for table in tables:
-        cells = [table["rows"].get(method, {}) for method in methods]
-        yield _row([table["case"], *(" / ".join(_median(cell.get(f"n={n}")) for n in (20, 40, 60)) for cell in cells)])
+        rows = [table["rows"].get(method, {}) for method in methods]
+        yield _row([table["case"], *(_medians([row.get(f"n={n}") for n in (20, 40, 60)]) for row in rows)])
     yield ""
 
 
 def _table(table: Content) -> Iterator[str]:
     columns = [column for column in table["columns"] if any(column["name"] in row for row in table["rows"].values())]
     yield f"\n**{table['title']}**\n"
+    if not columns:
+        yield "Not measured."
+        return
     yield _row([f"{column['name']} {column['unit']}".strip() for column in [{"name": "", "unit": ""}, *columns]])
     yield _row(["---"] * (1 + len(columns)))
     for method, cells in table["rows"].items():
@@ -94,7 +97,9 @@ def _short(tables: Sequence[Content]) -> Iterator[str]:
         for column in table["columns"]:
             verdict = table["verdicts"][column["name"]]
             missed = ["target missed"] if verdict["reached"] is False else []
-            missed += [f"not better than `{name}`" for name in verdict["behind"]]
+            missed += ["not better than " + ", ".join(f"`{name}`" for name in verdict["behind"])] * bool(
+                verdict["behind"]
+            )
             if missed:
                 found = True
                 cell = _cell(table["rows"].get(OURS, {}).get(column["name"])) or "failed"
@@ -112,8 +117,9 @@ def _name(method: str, part: str, case: str) -> str:
     return f"**{CLASSES.get(part) or CLASSES.get(case, 'LibraryRecommender')}**" if method == OURS else f"`{method}`"
 
 
-def _median(spread: Content | None) -> str:
-    return "-" if spread is None else number(spread["median"])
+def _medians(spreads: Sequence[Content | None]) -> str:
+    found = ["-" if spread is None else number(spread["median"]) for spread in spreads]
+    return " / ".join(found) if any(spreads) else ""
 
 
 def _cell(spread: Content | None) -> str:

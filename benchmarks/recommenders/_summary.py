@@ -52,7 +52,7 @@ def show(tables: Sequence[Table], console: Console, settings: dict[str, Any]) ->
 
 def _sheet(table: Table) -> Sheet:
     sheet = Sheet(title=table.title, title_justify="left")
-    sheet.add_column("", no_wrap=True)
+    sheet.add_column("recommender (n)", no_wrap=True)
     for column in table.columns:
         sheet.add_column(f"{column.name}\n{column.unit}".rstrip(), justify="right")
     for method, cells in table.rows.items():

@@ -79,6 +79,24 @@ def test_what_was_found_is_not_done_again(
     assert [row["seed"] for row in rows(out)] == [0, 1, 2]
 
 
+def test_an_interrupted_run_shows_what_it_has_and_leaves_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(tasks: Sequence[Task], jobs: int, keep: Callable[[Task, dict[str, Any]], None]) -> None:
+        here([task for task in tasks if task.method == "random"][:1], jobs, keep)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "run_all", interrupted)
+    monkeypatch.setattr(command_line, "write_page", lambda content: pytest.fail("the page was written"))
+    out = tmp_path / "found.jsonl"
+    assert main(["--write-docs", "--seeds", "0", "--budget", "10", "--out", str(out)]) == 1
+    assert len(rows(out)) == 1
+    said = capsys.readouterr()
+    assert "random (1)" in said.out
+    assert "the same command goes on" in said.err
+    assert "is left as it is" in said.err
+
+
 def test_what_other_code_found_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = Task("A", "branin", "ours", 0, 60)
     Ledger(tmp_path / "found.jsonl").add(task, {"cpu": 1.0})
