@@ -152,12 +152,17 @@ class _Contest:
         return True
 
     def _one(self, name: str, make: Maker, truth: Truth, seed: int, reference: float | None) -> Run:
+        recommender = None
         try:
             recommender = _made(name, make, seed, self._space, truth, self._goal)
             return Run(name, seed, self._simulated(recommender, name, truth, seed, reference, self._budget))
         except (RecommenderError, SuggestionError, SpaceError) as exc:
             result: Any = exc.result
             return Run(name, seed, result, f"{type(exc).__name__}: {exc}")
+        finally:
+            # End what it may have begun beside: nobody else holds it.
+            if callable(close := getattr(recommender, "close", None)):
+                close()
 
     def _grids(self, truth: Truth, seed: int, reference: float | None) -> Run:
         grids: dict[int, Simulation] = {}

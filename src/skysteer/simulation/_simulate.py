@@ -150,8 +150,10 @@ class _Loop:
         self._used: set[Hashable] = set()
         self._points: list[Measured] = []
         self._errors: dict[int, float] = {}
+        self._unpredicted: list[int] = []
         self._best: Called | None = None
         self._reason, self._complete = "", False
+        self._finite = False  # whether any true value was
         self._reference: float | None = None
 
     def run(
@@ -185,6 +187,7 @@ class _Loop:
             recommender=self._name, truth=self._truth.name, space=self._space, objectives=self._truth.objectives,
             units=self._truth.units, goal=self._goal, seed=self._seed, points=tuple(self._points),
             reason=self._reason, complete=self._complete, reference=reference, errors=dict(self._errors),
+            unpredicted=tuple(self._unpredicted),
             best=self._best,
         )  # fmt: skip
 
@@ -243,8 +246,11 @@ class _Loop:
         return _named({**point, **read}, identity)
 
     def _check_finite(self) -> None:
+        if self._finite:
+            return
         values = [each.true[self._truth.objective] for each in self._points]
-        if len(values) >= PATIENCE and not np.isfinite(values).any():
+        self._finite = bool(np.isfinite(values).any())
+        if len(values) >= PATIENCE and not self._finite:
             raise PointError(
                 f"the truth {self._truth.name!r} gave no finite {self._truth.objective!r} at any of the first "
                 f"{len(values)} points, last {values[-1]} at {dict(self._points[-1].point)}"
@@ -254,7 +260,10 @@ class _Loop:
         predict = _predict_of(self._recommender, self._truth) if reconstruction == "own" else None
 
         def called(points: Sequence[Point]) -> Array | None:
-            return None if predict is None else self._call("predict", predict, points)
+            means = None if predict is None else self._call("predict", predict, points)
+            if predict is not None and means is None:
+                self._unpredicted.append(len(self._points))
+            return means
 
         read = np.array([each.read[self._truth.objective] for each in self._points], dtype=np.float64)
         return judge.error(called, [each.point for each in self._points], read)

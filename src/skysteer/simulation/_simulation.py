@@ -74,6 +74,9 @@ class Simulation:
     """The best true value that is known, to which the regret refers; ``None`` for a map."""
     errors: Mapping[int, float]
     """For a map, number of points to its error: root mean square, in standard deviations of the truth."""
+    unpredicted: tuple[int, ...]
+    """Numbers of points after which the recommender could not say what it expects, so that the map was
+    made by linear interpolation; its ``predict`` raised a `ValueError`."""
     best: Called | None
     """What the recommender calls the best; ``None`` where it does not say."""
 
@@ -150,6 +153,9 @@ class Simulation:
             rows.append(f"{1000 * self.seconds_a_point:.1f} ms a point")
         if self.farthest is not None:
             rows.append(f"the nearest recorded point was up to {self.farthest:.2g} of the ranges away")
+        if self.unpredicted:
+            where = ", ".join(map(str, self.unpredicted))
+            rows.append(f"no prediction after {where} points: the map was made by linear interpolation")
         if self.not_finite:
             rows.append(f"{self.not_finite} readings were not finite")
         return "\n".join(rows)
@@ -166,6 +172,7 @@ class Simulation:
                 "recommender": self.recommender, "truth": self.truth, "goal": self.goal, "seed": self.seed,
                 "objectives": self.objectives, "units": self.units, "reason": self.reason, "complete": self.complete,
                 "reference": self.reference, "regret": self.regret, "map_error": self.errors,
+                "unpredicted": self.unpredicted,
                 "best": None if self.best is None else {
                     "point": self.best.point, "said": self.best.said, "true": self.best.true,
                     "regret": self.regret_called,

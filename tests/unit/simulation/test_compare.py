@@ -159,6 +159,17 @@ def test_recommenders_are_made_with_the_seed_by_whatever_they_are_made_of(make: 
     assert first.points[0].point != second.points[0].point
 
 
+def test_each_one_is_closed_when_its_run_is_over() -> None:
+    closed: list[int] = []
+
+    class Closing(Failing):
+        def close(self) -> None:
+            closed.append(self._seed)
+
+    compare({"closing": Closing}, BOWL, budget=8, seeds=2)
+    assert closed == [0, 1]
+
+
 def test_a_class_is_given_the_goal_by_its_name() -> None:
     result = compare({"ours": GaussianProcess}, BOWL, budget=3, seeds=1)
     assert result.failures("ours") == []
@@ -180,9 +191,10 @@ def test_one_that_cannot_be_made_or_asks_elsewhere_is_on_record(make: Callable[[
     assert len(result.curve("sobol").numbers) == 3
 
 
-def test_a_bad_truth_is_nobodys_failure_but_an_error() -> None:
+@pytest.mark.parametrize("reference", [None, 1.0])
+def test_a_bad_truth_is_nobodys_failure_but_an_error(reference: float | None) -> None:
     with pytest.raises(PointError, match="returned None for 'det'"):
-        compare({"ours": Sobol}, lambda point: None, space=FIELD, budget=3, seeds=1)
+        compare({"ours": Sobol}, lambda point: None, space=FIELD, budget=3, seeds=1, reference=reference)
 
 
 @pytest.mark.parametrize(
@@ -276,6 +288,10 @@ def test_the_picture_names_every_line_at_its_end_and_no_two_names_meet(contest: 
     heights = sorted(text.xyann[1] for text in names)
     assert min(np.diff(heights)) >= 0.05
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("points measured", "regret / counts", "log")
+    equal = Figure().subplots()
+    compare({"one": Sobol, "other": Sobol}, BOWL, budget=4, seeds=1).plot(equal)
+    heights = sorted(text.xyann[1] for text in equal.texts)
+    assert (len(heights), min(np.diff(heights)) >= 0.05, heights[-1] <= 1.0) == (5, True, True)
     contest.plot(str(tmp_path / "picture.png"))
     assert matplotlib.image.imread(tmp_path / "picture.png").shape[1] > 900
     with pytest.raises(TypeError, match="expected the path of a picture"):

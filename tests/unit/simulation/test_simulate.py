@@ -257,6 +257,19 @@ def test_the_model_is_asked_for_the_map_where_it_predicts_and_else_points_are_jo
     assert own.reference is None
 
 
+def test_a_model_that_cannot_predict_yet_is_on_record() -> None:
+    class Late(Sobol):
+        def predict(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
+            if self._turns.next(1)[0] < 5:
+                raise ValueError("nothing to predict from")
+            return np.array([bowl(point) for point in points])
+
+    result = simulate(Late(FIELD), bowl, goal="map", budget=10, checkpoints=[2, 4, 6, 10])
+    assert result.unpredicted == (2, 4)
+    assert result.errors[4] > 0.1 > result.errors[6]
+    assert "no prediction after 2, 4 points: the map was made by linear interpolation" in str(result)
+
+
 def test_a_prediction_of_another_shape_is_an_error() -> None:
     class Odd(Sobol):
         def predict(self, points: Sequence[Mapping[str, Any]]) -> np.ndarray:
