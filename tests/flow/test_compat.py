@@ -416,8 +416,7 @@ def test_an_aborted_plan_leaves_nobody_at_the_queue(RE, beam):
     for thread in threading.enumerate():
         if thread.name == "skysteer-queue":
             thread.join(5)
-    queue.put({"x": 1.0})
-    assert queue.qsize() == 1
+            assert not thread.is_alive()
 
 
 def test_a_second_callback_hears_the_documents_too(RE, beam, moment):
