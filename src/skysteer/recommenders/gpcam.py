@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import math
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Integral
@@ -357,13 +358,18 @@ class GpCAM(Led):
         before = float(gp.log_likelihood())
         bounds = self._default_bounds() if self._bounds is None else self._bounds
         try:
-            found = gp.train(
-                hyperparameter_bounds=bounds,
-                init_hyperparameters=start,
-                method=method,
-                max_iter=TRAINING_METHODS[method],
-                accept_only_if_improved=False,
-            )
+            with warnings.catch_warnings():
+                # It warns where a budget was short or nothing better was found: the likelihoods tell that.
+                warnings.simplefilter("ignore", UserWarning)
+                found = gp.train(
+                    hyperparameter_bounds=bounds,
+                    init_hyperparameters=start,
+                    method=method,
+                    max_iter=TRAINING_METHODS[method],
+                    accept_only_if_improved=False,
+                )
+            found = np.clip(np.asarray(found, float), bounds[:, 0], bounds[:, 1])
+            gp.set_hyperparameters(found)
             after = float(gp.log_likelihood())
         except Exception as exc:  # whatever gpCAM may raise
             self._rejected[anchor] = f"{method} at {anchor} readings: {type(exc).__name__}: {exc}"
@@ -371,7 +377,7 @@ class GpCAM(Led):
         if not after >= before:
             self._rejected[anchor] = f"{method} at {anchor} readings made the likelihood worse"
             return start
-        return np.asarray(found, float)
+        return found
 
     def _made(self, count: int, hyperparameters: Array) -> Any:
         rows, values, noise = self._data(count, 0, count)
@@ -458,8 +464,8 @@ class _Cost:
 
 
 def _last(x: Array, hyperparameters: Array) -> Array:
-    """The noise variance is the last hyperparameter."""
-    return np.full(len(x), hyperparameters[-1])
+    """The noise variance is the last hyperparameter; training by "adam" knows no bounds."""
+    return np.full(len(x), max(float(hyperparameters[-1]), 1e-6))
 
 
 def _last_slope(x: Array, hyperparameters: Array) -> Array:
