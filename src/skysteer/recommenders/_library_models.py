@@ -84,7 +84,7 @@ class Models:
     widest
         No correlation length is believed to be longer than this part of a feature's range.
     worth
-        What decides that: from a model to (active,) numbers.
+        What decides that: from a model and its readings to (active,) numbers.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Models:
         memory: float,
         most: int,
         widest: float,
-        worth: Callable[[Model], Array],
+        worth: Callable[[Model, Array], Array],
     ) -> None:
         self._library, self._dtype = rows, dtype
         self._most, self._widest, self._worth = most, widest, worth
@@ -247,7 +247,7 @@ class Models:
         measured = np.zeros(len(self._library), bool)
         samples = self.samples(model.posterior.count)
         measured[samples[samples >= 0]] = True
-        worth = np.where(measured[model.active], np.inf, self._worth(model))
+        worth = np.where(measured[model.active], np.inf, self._worth(model, self.values[: model.posterior.count]))
         kept = np.sort(np.argsort(-worth, kind="stable")[: max(1, len(worth) // 2)])
         _narrow(model, model.active[kept])
         self._screens.append(model.active)

@@ -13,23 +13,20 @@ from skysteer.errors import PointError, SpaceError
 from skysteer.model import Axis, Space
 
 from ._bounded import bounded
-from ._library_goals import Cover, Edge, Mask, first_best, improvement, spread
+from ._library_chooser import Chooser, Goal, nearest
+from ._library_goals import Cover
 from ._library_match import Match
 from ._library_models import GIB, MOST_FITTED, Model, Models, taken_over
 from ._library_route import short_way
 from ._library_states import SampleState, SampleStates, State
 from ._matern import Array
-from ._samples import grid_samples, read_samples
+from ._samples import Samples, grid_samples, read_samples
 from ._turns import Point, Turns
-from ._whitened import Belief, Columns
 
 __all__ = ["LibraryRecommender", "SampleState", "State"]
 
-Goal = Literal["maximize", "minimize", "map", "edges", "cover"]
 Id = str | int | float
 
-MAY_BE = 3.0
-"""A sample may well be so many standard deviations better than expected."""
 EXPECTED = 5000
 """With ``dtype=None``, so many readings must fit into the memory in float64; else it is float32."""
 FEWEST = 64
@@ -39,10 +36,8 @@ EDGE_FITTED = 100
 WIDEST_EDGE = 0.2
 """Looking for edges, no correlation longer than this part of a feature's range is believed."""
 
-APART = 1.0
-"""A member of a batch counts the share of its variance that the others leave, to this power."""
-SPREAD = 1000
-"""So many points of the first sequence are tried; when most were asked for already, the rest come by distance."""
+SLACK: dict[type[np.floating[Any]], float] = {np.float64: 1e-7, np.float32: 1e-3}
+"""Samples whose worths (logarithms) differ by less are equals, and the first one is taken."""
 WORTHS = {
     "maximize": "log expected improvement",
     "minimize": "log expected improvement",
@@ -168,22 +163,19 @@ class LibraryRecommender:
             raise ValueError(f"level must be a number, 'middle' or None, found {level!r}")
         self._goal: Goal = goals[0][0]
         self._objective: str | None = None if cover else goals[0][1]
-        self._level = level
-        self._samples = read_samples(
-            samples,
-            features=features,
-            axes=[axes] if isinstance(axes, str) else axes,
-            id_column=id_column,
-            units=units or {},
-        )
+        if not isinstance(samples, Samples):
+            names = [axes] if isinstance(axes, str) else axes
+            samples = read_samples(samples, features=features, axes=names, id_column=id_column, units=units or {})
+        self._samples = samples
         if self._objective is not None and self._objective in self._samples.space:
             raise ValueError(f"{self._goal}={self._objective!r} is an axis; expected what is measured there")
-        self._seed, self._match = seed, Match(self._samples, tolerance)
+        self._match = Match(self._samples, tolerance)
         self._speeds = _speeds(travel, self._samples.space)
         dimensions = self._samples.rows.shape[1]
         usual = 10 if self._goal == "edges" else max(5, 2 * dimensions)
         self._initial = usual if initial is None else initial
         self._dtype = _dtype(dtype, len(self._samples), memory)
+        self._chooser = Chooser(self._samples.rows, self._goal, level, seed, slack=SLACK[self._dtype])
         self._models = Models(
             self._samples.rows,
             initial=max(2, self._initial),
@@ -191,7 +183,7 @@ class LibraryRecommender:
             memory=memory * GIB,
             most=EDGE_FITTED if self._goal == "edges" else MOST_FITTED,
             widest=WIDEST_EDGE if self._goal == "edges" else np.inf,
-            worth=self._worth_of,
+            worth=self._chooser.keeping,
         )
         if self._goal != "cover" and self._models.capacity < min(FEWEST, len(self._samples)):
             needed = FEWEST * len(self._samples) * np.dtype(self._dtype).itemsize / GIB
@@ -207,7 +199,6 @@ class LibraryRecommender:
         self._pending: list[tuple[Any, int, Array | None]] = []
         self._taken = Cover(self._samples.rows)
         self._last = -1  # the sample that was measured last
-        self._edge = (len(self._samples), Edge(self._samples.rows)) if self._goal == "edges" else None
 
     # ------------------------------------------------------------ what a recommender does
 
@@ -229,11 +220,9 @@ class LibraryRecommender:
         SpaceError
             If an axis has no limits, or is a choice.
         """
-        samples = grid_samples(bounded(space, "LibraryRecommender.of_grid"), num_points_per_axis)
-        units = {axis.name: axis.units for axis in space.axes}
-        library = cls(samples, features=list(space), units=units, **options)
-        library._samples = replace(library._samples, space=space)
-        return library
+        table = grid_samples(bounded(space, "LibraryRecommender.of_grid"), num_points_per_axis)
+        samples = read_samples(table, features=list(space), axes=None, id_column="", units={})
+        return cls(replace(samples, space=space), features=samples.features, **options)
 
     @property
     def space(self) -> Space:
@@ -470,107 +459,19 @@ class LibraryRecommender:
         )
 
     def _chosen(self, count: int) -> list[int]:
-        askable = self._states.askable()
+        askable, rows = self._states.askable(), self._samples.rows
+        underway = [rows[number] if row is None else row for _, number, row in self._pending]
         if self._goal == "cover":
-            return self._covering(count, askable)
-        model = self._models.current()
-        return self._spread(count, askable) if model is None else self._led(count, askable, model)
-
-    def _underway(self) -> list[Array]:
-        """The rows of what is in flight."""
-        return [self._samples.rows[number] if row is None else row for _, number, row in self._pending]
-
-    def _covering(self, count: int, askable: Mask) -> list[int]:
-        cover = self._taken.copy()
-        known = [] if self._goal == "cover" else [*self._models.rows]
-        for row in [*known, *self._underway()]:
-            cover.take(row)
-        chosen: list[int] = []
-        while len(chosen) < count:
-            if np.isinf(cover.gap[0]):  # nothing was taken yet
-                at = spread(0, self._samples.rows.shape[1], self._seed)
-                worth = -((self._samples.rows - at) ** 2).sum(axis=1)
-            else:
-                worth = cover.gap
-            number = first_best(worth, askable, 1e-9)
-            if number is None:
-                break
-            chosen.append(number)
-            askable[number] = False
-            cover.take(self._samples.rows[number])
-        return chosen
-
-    def _spread(self, count: int, askable: Mask) -> list[int]:
-        """Samples nearest to the points of a sequence that fills the space."""
-        rows, chosen = self._samples.rows, list[int]()
-        for n in range(SPREAD):
-            if len(chosen) == count:
-                return chosen
-            away = ((rows - spread(n, rows.shape[1], self._seed)) ** 2).sum(axis=1)
-            number = first_best(-away, np.ones(len(rows), bool), 1e-12)
-            if number is not None and askable[number]:
-                chosen.append(number)
-                askable[number] = False
-        return chosen + self._covering(count - len(chosen), askable)
-
-    def _led(self, count: int, askable: Mask, model: Model) -> list[int]:
-        belief = Belief(model.posterior)
-        columns = model.columns[np.flatnonzero(self._states.measured)]
-        measured = columns[columns >= 0]
-        for row, (_, number, _) in zip(self._underway(), self._pending, strict=True):
-            # What is in flight to a place off the library counts as the sample next to it.
-            sample = number if number >= 0 else int(np.argmin(((self._samples.rows - row) ** 2).sum(axis=1)))
-            if (column := int(model.columns[sample])) >= 0:
-                belief.add(column)
-                measured = np.append(measured, column)
-        chosen: list[int] = []
-        free = askable[model.active]
-        while len(chosen) < count:
-            share = belief.left**APART if belief.count else None
-            column = first_best(self._worth(model, belief.sd, measured, free, share), free, self._slack)
-            if column is None:
-                break
-            chosen.append(int(model.active[column]))
-            free[column] = False
-            if len(chosen) < count:
-                belief.add(column)
-                measured = np.append(measured, column)
-        if len(chosen) < count and len(model.active) < len(askable):
-            askable[model.active] = False
-            chosen += self._left_out(count - len(chosen), np.flatnonzero(askable), model)
-        return chosen
-
-    def _left_out(self, count: int, numbers: Columns, model: Model) -> list[int]:
-        """When all others are used up: the samples left out for memory, the most doubtful first."""
-        _, sd = model.posterior.at(self._samples.rows[numbers])
-        return [int(number) for number in numbers[np.argsort(-sd, kind="stable")[:count]]]
-
-    @property
-    def _slack(self) -> float:
-        return 1e-7 if self._dtype is np.float64 else 1e-3
-
-    def _worth_of(self, model: Model) -> Array:
-        """How little each active sample may be left out: for a maximum or a minimum, how good it may well be."""
-        posterior = model.posterior
-        if self._goal in ("maximize", "minimize"):
-            return posterior.mean + MAY_BE * posterior.sd
-        none = np.empty(0, np.intp)
-        return self._worth(model, posterior.sd, none, np.ones(len(model.active), bool))
-
-    def _worth(self, model: Model, sd: Array, measured: Columns, free: Mask, share: Array | None = None) -> Array:
-        mean = model.posterior.mean
-        if self._goal == "map":
-            return np.log(sd)
-        if self._goal != "edges":
-            return improvement(mean, sd, measured, free, share) if free.any() else sd
-        if self._edge is None or self._edge[0] != len(model.active):
-            self._edge = len(model.active), Edge(self._samples.rows[model.active])
-        level = None
-        if self._level is not None:
-            values = self._models.values[: model.posterior.count]
-            at = float(values.min() + values.max()) / 2.0 if isinstance(self._level, str) else self._level
-            level = (at - model.shift) / model.width
-        return self._edge[1](mean, sd, level)
+            return self._chooser.far(count, askable, self._taken, underway)
+        if (model := self._models.current()) is None:
+            return self._chooser.spread(count, askable, [*self._models.rows], underway)
+        # What is in flight to a place off the library counts as the sample next to it.
+        flying = [
+            number if number >= 0 else nearest(rows, row)
+            for row, (_, number, _) in zip(underway, self._pending, strict=True)
+        ]
+        measured = np.flatnonzero(self._states.measured)
+        return self._chooser.led(count, askable, model, measured, flying, self._models.values)
 
     def _expected(self, model: Model) -> Array:
         """What is expected where each reading was taken, in standardised units."""

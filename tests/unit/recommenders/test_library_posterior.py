@@ -244,8 +244,10 @@ class TestParts:
     def test_what_is_left_out_of_an_improvement_is_never_the_best(self):
         for seed in range(20):
             rng = np.random.default_rng(seed)
-            mean, sd, share = rng.normal(size=500), rng.uniform(0.01, 2, 500), rng.uniform(0.01, 1, 500)
-            free, measured = rng.random(500) < 0.7, rng.choice(500, 30)
+            sd, share = np.exp(rng.uniform(-8, 0, 500)), rng.uniform(0.5, 1, 500)
+            mean = sd * rng.uniform(-4, 0.1 if seed % 2 else -0.1, 500)
+            mean[0] = 0.0
+            free, measured = rng.random(500) < 0.7, np.array([0])
             full = np.log(sd) + log_h((mean - mean[measured].max()) / sd) + np.log(share)
             worth = improvement(mean, sd, measured, free, share)
             assert np.argmax(worth) == np.argmax(np.where(free, full, -np.inf))
