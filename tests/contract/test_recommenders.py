@@ -12,11 +12,17 @@ from typing import ClassVar
 import cloudpickle
 import numpy as np
 import pytest
+from sklearn.linear_model import BayesianRidge
 
 from skysteer.errors import NoRecommendation
 from skysteer.model import Axis, Choice, Space
 from skysteer.recommenders import Grid, Sequence, Sobol
+from skysteer.recommenders.curve import Curve
+from skysteer.recommenders.estimator import Estimator
 from skysteer.recommenders.gaussian import GaussianProcess
+from skysteer.recommenders.gpcam import GpCAM
+from skysteer.recommenders.library import LibraryRecommender
+from skysteer.recommenders.spectra import Cluster, Decomposition
 from skysteer.simulation import Random
 from skysteer.testing import (
     RECOMMENDER_PROMISES,
@@ -27,19 +33,57 @@ from skysteer.testing import (
 LINE = Space(Axis("x", -5, 5, units="mm"))
 PLANE = Space(Axis("x", -5, 5, units="mm"), Axis("y", 0, 100, units="um"))
 MIXED = Space(Axis("x", -5, 5, units="mm"), Choice("filter", ("Al", "Cu", "none")), Choice("sample", (1, 2, 3, 4)))
-SPACES = {"line": LINE, "plane": PLANE, "mixed": MIXED}
+WHOLE = Space(Axis("x", 0, 20, step=0.5), Axis("n", 1, 9, step=1))
+SPACES = {"line": LINE, "plane": PLANE, "mixed": MIXED, "whole": WHOLE}
+SAMPLES = [{"sample": f"s{n}", "x": 0.5 * (n % 20) - 4.75, "y": 5.0 * (n // 20)} for n in range(210)]
+HOLDER = Space(Choice("sample", tuple(sample["sample"] for sample in SAMPLES)))
+PLACES = [{"x": sample["x"], "y": sample["y"]} for sample in SAMPLES]
+
+
+def spectra(point):
+    """Two phases beside each other: a line at 5 and a line at 14."""
+    share, channel = (point["x"] + 5) / 10, np.arange(20)
+    lines = (1 - share) * np.exp(-((channel - 5) ** 2) / 4) + share * np.exp(-((channel - 14) ** 2) / 4)
+    return {"spectrum": lines.tolist()}
+
 
 # How it is called -> how it is made in a space, and in which spaces. A new recommender of ours goes here.
 OURS = {
     "Grid": (lambda space: Grid(space, 4), SPACES),
     "Random": (lambda space: Random(space, seed=3), SPACES),
     "Sobol": (lambda space: Sobol(space, seed=3), SPACES),
-    "Sequence": (lambda space: Sequence(_without_ids(Sobol(space).suggest(30)), space=space), SPACES),
+    "Sequence": (lambda space: Sequence(_without_ids(Sobol(space).suggest(20)), space=space), SPACES),
     "GaussianProcess, maximum": (lambda space: GaussianProcess(space, maximize="det"), ["plane", "mixed"]),
     "GaussianProcess, minimum": (lambda space: GaussianProcess(space, minimize="det", counts=True), ["line"]),
-    "GaussianProcess, map": (lambda space: GaussianProcess(space, map="det", initial=3), ["line"]),
+    "GaussianProcess, map": (lambda space: GaussianProcess(space, map="det", initial=3), ["whole"]),
+    "Library, best": (lambda space: LibraryRecommender(PLACES, features=["x", "y"], maximize="det"), ["plane"]),
+    "Library, edges": (lambda space: LibraryRecommender(PLACES, features=["x", "y"], edges="det"), ["plane"]),
+    "Library, cover": (lambda space: LibraryRecommender(PLACES, features=["x", "y"], cover=True), ["plane"]),
+    "Library, by name": (
+        lambda space: LibraryRecommender(SAMPLES, features=["x", "y"], axes="sample", map="det"),
+        {"holder": HOLDER},
+    ),
+    "Curve": (lambda space: Curve(space["x"], "det"), ["line"]),
+    "Curve, noisy": (lambda space: Curve(space["x"], "det", noise="fit"), ["line"]),
+    "Estimator": (lambda space: Estimator(space, BayesianRidge(), maximize="det"), ["mixed"]),
+    "GpCAM": (lambda space: GpCAM(space, maximize="det"), ["line"]),
+    "GpCAM, places": (lambda space: GpCAM(PLACES, map="det"), ["plane"]),
 }
-IN_A_PROCESS = {"GaussianProcess, maximum", "Sobol"}
+# Of one that learns several objectives, or a spectrum.
+OTHERS = {
+    "GaussianProcess, Pareto": (
+        lambda: GaussianProcess(LINE, objectives={"a": "maximize", "b": "maximize"}), LINE, ["a", "b"], None,
+    ),
+    "GaussianProcess, constraint": (
+        lambda: GaussianProcess(LINE, maximize="a", constraints={"b": ("<=", 50.0)}), LINE, ["a", "b"], None,
+    ),
+    "Decomposition": (lambda: Decomposition(LINE, map="spectrum"), LINE, ["spectrum"], spectra),
+    "Decomposition, NMF": (
+        lambda: Decomposition(LINE, map="spectrum", method="nmf", components=2), LINE, ["spectrum"], spectra,
+    ),
+    "Cluster": (lambda: Cluster(LINE, map="spectrum"), LINE, ["spectrum"], spectra),
+}  # fmt: skip
+IN_A_PROCESS = {"GaussianProcess, maximum", "Library, best"}
 """Those that are sent to a process of their own too, in the plane."""
 
 
@@ -49,11 +93,17 @@ def _without_ids(points):
 
 @pytest.mark.parametrize(("name", "where"), [(name, where) for name, (_, spaces) in OURS.items() for where in spaces])
 def test_our_recommender_keeps_every_promise(name, where):
-    make, space = OURS[name][0], SPACES[where]
+    make, space = OURS[name][0], {**SPACES, "holder": HOLDER}[where]
     process = where == "plane" and name in IN_A_PROCESS
     report = check_recommender(lambda: make(space), space, ["det"], process=process, sizes=[10])
     assert report.ok
     assert report.suggestion_seconds[10] is not None
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_our_recommender_of_other_objectives_keeps_every_promise(name):
+    make, space, objectives, truth = OTHERS[name]
+    assert check_recommender(make, space, objectives, truth=truth, process=False, sizes=[]).ok
 
 
 # -- recommenders that break one promise each
@@ -375,7 +425,7 @@ class ComesBack(Steady):
     ended = False
 
     def suggest(self, num_points=None):
-        if len(self.known) > 30 and not self.ended:
+        if sum(name is not None for name, *_ in self.known) > 15 and not self.ended:
             self.ended = True
             raise NoRecommendation
         return super().suggest(num_points)

@@ -19,7 +19,7 @@ from ._recommender_bench import Bench, Broken, NotApplicable, problem
 from ._recommender_subject import Answer, Subject
 from ._recommender_world import is_hashable
 
-ROUNDS = 5
+ROUNDS = 3
 """How often it is asked for eight points, to see whether it comes to an end."""
 
 

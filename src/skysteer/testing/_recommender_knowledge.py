@@ -14,6 +14,8 @@ from ._recommender_bench import Bench, Broken, NotApplicable
 from ._recommender_subject import Answer, Subject, difference, words
 
 Story = Sequence[Sequence[Mapping[str, Any]]]
+MANY = 70
+"""Points that are told in pieces, beside all at once."""
 DIFFERS = "what it answers differs between two that know the same"
 
 
@@ -84,6 +86,19 @@ def learns_at_once(bench: Bench) -> None:
         some.ask(2)
         some.tell(each)
     _compare_all(bench, "one that was told as it asked", one, some)
+
+    if not bench.keeps("strangers"):
+        return
+    bench.begin()  # far enough to meet the schedule on which a model is fitted anew
+    points = bench.world.strangers(MANY)
+    one, some = bench.fresh("a"), bench.fresh("b")
+    one.tell(points)
+    first = 0
+    for count in (1, 2, 4, 8, 16, MANY):
+        some.ask(1)
+        some.tell(points[first : first + count])
+        first += count
+    _compare_all(bench, f"one that was told {MANY} points in pieces, and asked in between,", one, some)
 
 
 def can_be_pickled(bench: Bench) -> None:
