@@ -27,7 +27,8 @@ Recommenders beside their peers on the same seeds: points, time and memory.
 
 A  the best point of a function; B  a curve and a map; C  a library of 10,000 samples.
 
-With two jobs it takes about 25 minutes, --quick 2 minutes; Ax and Xopt, where they are installed, an hour more.
+On two cores of its own, with --jobs 2, it takes 15 to 25 minutes, --quick 2 minutes; Ax and Xopt, where they are
+installed, an hour more. Part C is timed alone, one run after the other.
 What was found is kept in a file of JSON lines, and a later call runs what is not in it yet. What other code found
 (ours or the benchmark's has changed since) does not count.
 """

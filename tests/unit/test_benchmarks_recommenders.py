@@ -256,7 +256,7 @@ def test_a_design_that_ends_early_is_an_error() -> None:
 def test_the_library_is_told_and_asked(method: str) -> None:
     task = Task("C", "library", method, 0, 40)
     found = _sampling.run(task)
-    assert len(found["cpu"]) == len(found["wall"]) == (15 if method == "ours" else 5)
+    assert len(found["cpu"]) == len(found["wall"]) == (15 if method == "ours" else 3)
     assert found["mb"] > 50
     (table,) = _sampling.tables([{**asdict(task), **found}])
     assert list(table.rows) == [method]
