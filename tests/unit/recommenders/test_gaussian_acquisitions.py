@@ -9,6 +9,7 @@ from skysteer.recommenders._blend import Blend
 from skysteer.recommenders._constraints import LogFeasibility
 from skysteer.recommenders._matern import Hyperparameters, Posterior
 from skysteer.recommenders._pareto import LogChebyshev, LogHypervolume, reference_point, unbeaten
+from skysteer.recommenders._steps import FORBIDDEN, OnSteps, Steps
 from skysteer.recommenders._travel import PerSecond, Seconds, Travel
 
 SPACE = Space(Axis("x", 0, 1), Axis("y", 0, 10), Axis("z", -1, 1))
@@ -126,3 +127,32 @@ def test_a_change_of_a_choice_takes_its_time():
     space = Space(Axis("x", 0, 1), Choice("filter", ("Al", "Cu")))
     seconds = Seconds(Travel({"x": 1.0}, exposure=1.0, changes={"filter": 20.0}), space, np.array([0.0, 1.0, 0.0]))
     assert seconds(np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])).tolist() == [2.0, 21.0]
+
+
+class Hill:
+    """Highest at (0.5, 0.62)."""
+
+    def __call__(self, rows):
+        return -np.abs(rows - [0.5, 0.62]).sum(axis=1)
+
+    def slope(self, row):
+        return self(row[None])[0], -np.sign(row - [0.5, 0.62])
+
+
+class TestOnSteps:
+    SPACE = Space(Axis("n", 0, 20, step=1), Axis("y", 0, 1))
+
+    def test_the_worth_of_a_place_is_that_of_the_nearest_step(self):
+        wanted = OnSteps(Hill(), Steps(self.SPACE), np.empty((0, 2)))
+        assert wanted(np.array([[0.51, 0.62], [0.56, 0.62]])) == pytest.approx([0.0, -0.05])
+        value, slope = wanted.slope(np.array([0.56, 0.5]))
+        assert (value, slope.tolist()) == (pytest.approx(-0.17), [0.0, 1.0])
+
+    def test_a_climb_goes_step_by_step_to_the_top(self):
+        wanted = OnSteps(Hill(), Steps(self.SPACE), np.empty((0, 2)))
+        assert wanted.climbed(np.array([0.23, 0.62])) == pytest.approx([0.5, 0.62])
+
+    def test_a_place_to_be_avoided_is_forbidden_from_step_to_step(self):
+        wanted = OnSteps(Hill(), Steps(self.SPACE), np.array([[0.51, 0.62]]))
+        found = wanted(np.array([[0.48, 0.623], [0.45, 0.62], [0.5, 0.7]]))
+        assert found == pytest.approx([FORBIDDEN, -0.05, -0.08])

@@ -40,7 +40,7 @@ class TestSeveralObjectives:
         assert np.median([axes["y"] for _, axes, _ in best]) < 0.03
         along = np.sort([axes["x"] for _, axes, _ in best])
         assert along[0] < 0.1
-        assert along[-1] > 0.6
+        assert along[-1] > 0.5
         assert np.diff(along).max() < 0.3
         assert all(objectives == compromise(axes) for _, axes, objectives in best)
 
@@ -87,7 +87,7 @@ def test_an_upper_bound_with_a_small_beta_stays_and_with_a_large_one_looks_about
         recommender = GaussianProcess(SPACE, maximize="a", acquisition="ucb", beta=beta)
         asked = driven(recommender, lambda p: {"a": -((p["x"] - 0.3) ** 2) - (p["y"] - 0.6) ** 2}, 16)[8:]
         spreads.append(np.mean([abs(p["x"] - 0.3) + abs(p["y"] - 0.6) for p in asked]))
-    assert spreads[0] < 0.05 < 0.3 < spreads[1]
+    assert spreads[0] < 0.05 < 0.15 < spreads[1]
 
 
 def test_the_best_expected_point_is_not_the_luckiest_reading():
@@ -165,7 +165,28 @@ class TestASafeRegion:
         points = driven(recommender, lambda p: {"a": p["x"], "dose": -dose(p)}, 16, batch=4)
         assert min(point["dose"] for point in points) >= -5.0
         assert max(point["dose"] for point in points) > -2.0
-        assert len({(point["x"], point["y"]) for point in points[4:]}) == 12
+        assert len({(point["x"], point["y"]) for point in points}) == len(points)
+
+    def test_a_cliff_beyond_a_plain_is_not_walked_over(self):
+        """All readings of the plain are the same; a model smoother than is safe to think goes to the other end."""
+        line = Space(Axis("x", 0, 1))
+        recommender = GaussianProcess(line, maximize="a", safe={"dose": ("<=", 5.0)}, initial=[{"x": 0.05}, {"x": 0.1}])
+        points = driven(recommender, lambda p: {"a": p["x"], "dose": 1 + 20 * max(p["x"] - 0.4, 0)}, 20)
+        assert max(point["dose"] for point in points) <= 5.0
+        assert max(point["x"] for point in points) > 0.5
+
+    def test_a_safe_place_that_failed_is_not_asked_for_again(self):
+        few = Space(Axis("n", 1, 40, step=1))
+        recommender = GaussianProcess(few, maximize="a", safe={"dose": ("<=", 5.0)}, initial=[{"n": 5}])
+        recommender.ingest([{**point, "a": 1.0, "dose": 1.0} for point in recommender.suggest()])
+        failed = []
+        with pytest.raises(NoRecommendation, match="after 1 readings no place is known to keep dose <= 5"):  # noqa: PT012
+            while True:
+                (point,) = recommender.suggest()
+                assert point["n"] not in failed
+                failed.append(point["n"])
+                recommender.register_failures([point])
+        assert len(failed) > 2
 
     def test_an_unknown_option_of_a_choice_is_not_tried(self):
         space = Space(Axis("x", 0, 1), Choice("filter", ("thick", "none")))
@@ -191,10 +212,14 @@ class TestASafeRegion:
     def test_an_initial_point_is_asked_for_again_until_one_is_measured(self):
         recommender = GaussianProcess(SPACE, maximize="a", safe={"dose": ("<=", 5.0)}, initial=START)
         points = recommender.suggest(5)
-        assert {(point["x"], point["y"]) for point in points} == {(0.1, 0.1), (0.15, 0.1)}
+        assert [(point["x"], point["y"]) for point in points] == [(0.1, 0.1), (0.15, 0.1)]
+        recommender.set_pending(points)
+        (again,) = recommender.suggest(4)
+        assert (again["x"], again["y"]) in [(0.1, 0.1), (0.15, 0.1)]
+        recommender.set_pending([])
         recommender.register_failures(points[:1])
         assert {point["x"] for point in recommender.suggest(4)} == {0.15}
-        recommender.register_failures(points[1:])
+        recommender.register_failures([*points[1:], *recommender.suggest()])
         with pytest.raises(NoRecommendation, match="every initial point failed"):
             recommender.suggest()
 

@@ -8,7 +8,7 @@ import pytest
 
 from skysteer.errors import NoRecommendation, PointError
 from skysteer.model import Axis, Choice, Space
-from skysteer.recommenders import _surrogate
+from skysteer.recommenders import _fit, _surrogate
 from skysteer.recommenders.gaussian import GaussianProcess, Travel
 
 SPACE = Space(Axis("x", -5, 5, units="mm"), Axis("y", 0, 1))
@@ -88,20 +88,20 @@ class TestTheReport:
         recommender = taught(6)
         assert recommender.report()["fits_failed"] == 0
 
-        def failing(*_):
-            raise np.linalg.LinAlgError("not positive definite")
+        def nowhere(_, theta):
+            return _fit.NO_SOLUTION, np.zeros_like(theta)
 
-        monkeypatch.setattr(_surrogate, "fitted", failing)
+        monkeypatch.setattr(_fit._LogPosterior, "loss", nowhere)
         recommender.ingest([{"x": 0.0, "y": 0.5, "a": 1.0}])
         with caplog.at_level(logging.WARNING):
             assert SPACE.problems(recommender.suggest()[0]) == []
-        assert "the fit to 7 readings failed (not positive definite)" in caplog.text
+        assert "no kernel could be fitted to 7 readings" in caplog.text
         report = recommender.report()
         assert report["fits_failed"] == 1
-        assert "a: the fit to 7 readings failed" in report["failures"][0]
+        assert report["failures"] == ["a: no kernel could be fitted to 7 readings"]
 
     def test_a_posterior_that_cannot_be_solved_gets_more_noise_and_is_named(self, monkeypatch):
-        recommender = taught(6)
+        recommender = taught(6, gate=None)
         real, noises = _surrogate.Posterior, []
 
         def once_failing(rows, values, hyper):
