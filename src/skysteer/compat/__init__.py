@@ -5,6 +5,6 @@
 has the exceptions and the two toys.
 """
 
-from skysteer.errors import NoRecommendation, RequestPause
-
-__all__ = ["NoRecommendation", "RequestPause"]
+# Without an ``__all__``: they are documented where they are defined.
+from skysteer.errors import NoRecommendation as NoRecommendation
+from skysteer.errors import RequestPause as RequestPause

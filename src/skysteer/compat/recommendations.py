@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from skysteer.errors import NoRecommendation, RequestPause
-
-__all__ = ["NoRecommendation", "RequestPause", "SequenceRecommender", "StepRecommender"]
+# Without an ``__all__``: the two are documented where they are defined.
+from skysteer.errors import NoRecommendation as NoRecommendation  # noqa: PLC0414
+from skysteer.errors import RequestPause as RequestPause  # noqa: PLC0414
 
 
 class _Toy:
