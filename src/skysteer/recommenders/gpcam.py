@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import importlib.util
 import math
 import warnings
@@ -337,6 +338,7 @@ class GpCAM(Led):
             raise ModelError(f"{self._count} finite readings are too few")
         told, gp = self._held or (0, None)
         if gp is None or told < anchor:
+            gp = self._held = None
             told, gp = anchor, self._made(anchor, self._hyperparameters(anchor))
         while told < self._count:  # one by one, however they were learnt: the same rounding, the same suggestions
             rows, values, noise = self._data(anchor, told, told + 1)
@@ -380,6 +382,9 @@ class GpCAM(Led):
         return found
 
     def _made(self, count: int, hyperparameters: Array) -> Any:
+        if self._dask:  # a client serves one gpCAM only: what is left of the one before has to go first
+            gc.collect()
+            self._dask["dask_client"].run(_nothing)
         rows, values, noise = self._data(count, 0, count)
         given: dict[str, Any] = {"noise_variances": noise}
         if noise is None and "noise_function" not in self._options:
@@ -461,6 +466,10 @@ class _Cost:
             return np.asarray(self._function(here, self._low + self._width * x), float)
         seconds = np.abs(x - origin) * self._width / self._speeds
         return self._exposure + seconds.max(axis=1)
+
+
+def _nothing() -> None:
+    """Make each Dask worker answer, and thereby free what it no longer needs."""
 
 
 def _last(x: Array, hyperparameters: Array) -> Array:
