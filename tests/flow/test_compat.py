@@ -497,3 +497,14 @@ def test_runs_without_a_number_are_refused_in_words(stock_RE):
     callback, _ = per_start.recommender_factory(Old(), ["x"], ["det"])
     with pytest.raises(Exception, match="the start document has no 'batch_count'"):
         stock_RE(bpp.subs_wrapper(bp.count([beam.det]), callback))
+
+
+def test_it_works_with_the_classic_devices_of_0_x(stock_RE, moment):
+    from ophyd.sim import SynAxis, SynGauss
+
+    motor = SynAxis(name="motor")
+    det = SynGauss("det", motor, "motor", center=0, Imax=1, sigma=1)
+    recommender = Old()
+    callback, queue = moment.recommender_factory(recommender, ["motor"], ["det"], max_count=2)
+    stock_RE(moment.adaptive_plan([det], {motor: 1}, to_recommender=callback, from_recommender=queue))
+    assert [x for x, _ in recommender.told] == [[1.0], [0.5], [0.25], [0.125]][: 3 if moment is per_event else 4]
