@@ -44,6 +44,10 @@ class Wants:
 class Fails:
     def __init__(self): raise OSError("no licence")
 
+class Interrupts(Middle):
+    def suggest(self, num_points=None):
+        raise KeyboardInterrupt
+
 def made(space, objectives, /, goal):
     one = Middle(space, maximize=objectives[0])
     one.goal = goal
@@ -138,6 +142,11 @@ def test_what_cannot_be_checked_is_said_in_one_line(here):
         assert done.stderr.startswith("skysteer check: ")
 
 
+def test_ctrl_c_ends_the_check_with_130(here):
+    done = run("my_own_recommender:Interrupts", *AXIS)
+    assert (done.exit_code, done.stderr) == (130, "skysteer check: interrupted\n")
+
+
 def test_two_goals_are_refused():
     done = run("sobol", "--minimize", "--map")
     assert done.exit_code == 2
@@ -196,7 +205,7 @@ def test_a_file_has_no_name_in_the_way_of_pythons_own_modules(here):
     ("spec", "words"),
     {
         "my_own_recommender.py": "which class or function: expected my_own_recommender.py:Name; it has Middle",
-        "my_own_recommender.py:Nobody": "my_own_recommender.py has no 'Nobody'; it has Middle, Outside$",
+        "my_own_recommender.py:Nobody": "my_own_recommender.py has no 'Nobody'; it has Middle, Outside, Interrupts$",
         "my_own_recommender.py:NoSuggest": r"NoSuggest, which is no recommender: it has no suggest\(num_points",
         "my_own_recommender.py:Wants": "requires temperature, which the shell cannot give .it gives space, objective",
         "my_own_recommender.py:Fails": r"my_own_recommender.py:Fails\(\) raised OSError: no licence",
