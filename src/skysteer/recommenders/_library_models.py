@@ -114,12 +114,9 @@ class Models:
         self._ending: list[_Build] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            **vars(self),
-            "kernels": dict(self.kernels),
-            "_model": None,
-            "_next": None,
-        }  # threads do not travel, and models are made again
+        # Threads do not travel, and models are made again.
+        here = {"kernels": dict(self.kernels), "_model": None, "_next": None, "_ending": []}
+        return {**vars(self), **here}
 
     @property
     def count(self) -> int:

@@ -161,9 +161,11 @@ class TestKernels:
         assert len(recommender.suggest(3)) == 3
 
     def test_a_jump_over_several_fits_leaves_no_thread(self):
-        recommender, other = library(), library()
-        for last in (9, 30, 160, 300):
-            recommender.ingest(points(recommender.report()["readings"], last))
+        recommender, other, known = library(), library(), 0
+        for last in (9, 30, 70, 142, 300):
+            recommender.ingest(points(known, last))  # before the thread of the last fit has ended
+            known = last
+            cloudpickle.dumps(recommender)
         other.ingest(points(0, 300))
         assert recommender.suggest(4) == other.suggest(4)
         recommender.close()
