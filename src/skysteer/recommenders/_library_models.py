@@ -115,7 +115,7 @@ class Models:
 
     def __getstate__(self) -> dict[str, Any]:
         # Threads do not travel, and models are made again.
-        here = {"kernels": dict(self.kernels), "_model": None, "_next": None, "_ending": []}
+        here: dict[str, Any] = {"kernels": dict(self.kernels), "_model": None, "_next": None, "_ending": []}
         return {**vars(self), **here}
 
     @property
