@@ -92,5 +92,6 @@ def _values(axis: Axis | Choice, counts: int | Mapping[str, int]) -> list[Any]:
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"axis {axis.name!r}: the number of points must be a whole number above 0, found {count!r}")
     if count == 1:
-        return [(axis.low + axis.high) / 2]
-    return [axis.clean(value) for value in np.linspace(axis.low, axis.high, count)]
+        return [axis.clean((axis.low + axis.high) / 2)]
+    # On an axis with steps several positions may go to one.
+    return list(dict.fromkeys(axis.clean(value) for value in np.linspace(axis.low, axis.high, count)))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from skysteer.errors import PointError, SpaceError
 from skysteer.model import Axis, Choice, Space
+from skysteer.recommenders import Grid
 
 SHOTS = Axis("shots", 1, 10, step=1)
 TENTHS = Axis("gap", 0.0, 1.05, units="mm", step=0.1)
@@ -96,3 +97,10 @@ def test_a_number_is_not_near_to_a_word():
 
 def test_what_is_asked_for_must_be_an_option_itself():
     assert STAGE.problems({"stage": 10.003}) == ["stage=10.003 is none of its options [0, 10.0, 40]"]
+
+
+@pytest.mark.parametrize(("count", "positions"), [(1, [3.0]), (3, [1.0, 3.0, 5.0]), (20, [1.0, 2.0, 3.0, 4.0, 5.0])])
+def test_a_grid_on_an_axis_with_steps_has_each_position_once(count, positions):
+    grid = Grid(Space(Axis("n", 1, 5, step=1)), count)
+    assert [point["n"] for point in grid.suggest(99)] == positions
+    assert len(grid) == len(positions)
