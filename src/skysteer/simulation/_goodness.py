@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -20,6 +22,8 @@ Reconstruction = Literal["own", "linear"]
 interpolation between its points."""
 SEARCHED, ZOOMED = 1024, 128
 """Points at which a truth is looked at for its best value: all over, and in each step around the best."""
+MOST_CHOICES = 4096
+"""Combinations of choices that are all looked at."""
 HELD_OUT_LINE, HELD_OUT = 1001, 2048
 """Points on which a map is judged: evenly on one axis, a Sobol sequence on several."""
 
@@ -27,8 +31,9 @@ HELD_OUT_LINE, HELD_OUT = 1001, 2048
 def best_value(truth: Truth, space: Space, goal: str) -> float:
     """Return the best true value in a space: the known one, or the best of a search.
 
-    The search looks at 1024 Sobol points and all recorded points, and then
-    ever closer around the best: 1536 values in all.
+    The search looks at 1024 Sobol points (at all combinations, where there are
+    only choices), at all recorded points, and then ever closer around the
+    best: 1536 values in all.
 
     Raises
     ------
@@ -39,7 +44,7 @@ def best_value(truth: Truth, space: Space, goal: str) -> float:
         return truth.best
     sign = -1.0 if goal == "minimize" else 1.0
     recorded = [point for point in truth.recorded if not space.problems({name: point[name] for name in space})]
-    rows = np.vstack([sobol_rows(space, [101, 0], 0, SEARCHED), space.to_unit(recorded)])
+    rows = np.vstack([_everywhere(space, 101, SEARCHED), space.to_unit(recorded)])
     values = sign * truth.values(space.from_unit(rows))
     if not np.isfinite(values).any():
         raise PointError(f"the truth {truth.name!r} has no finite {truth.objective!r} at any of {len(rows)} points")
@@ -70,7 +75,7 @@ class MapJudge:
         elif space.dimensions == 1:
             self.points = list(space.from_unit(np.linspace(0, 1, HELD_OUT_LINE)[:, None]))
         else:
-            self.points = list(space.from_unit(sobol_rows(space, [202, 0], 0, HELD_OUT)))
+            self.points = list(space.from_unit(_everywhere(space, 202, HELD_OUT)))
         self._rows = space.to_unit(self.points)
         self._true = truth.values(self.points)
         self._spread = float(self._true.std())
@@ -125,6 +130,14 @@ def reconstructed(rows: Array, values: Array, at: Array) -> Array:
         return np.asarray(interpolate.RBFInterpolator(rows, values, kernel="linear")(at))
     linear: Array = interpolate.LinearNDInterpolator(rows, values)(at)
     return np.where(np.isnan(linear), nearest, linear)
+
+
+def _everywhere(space: Space, seed: int, count: int) -> Array:
+    """Rows of a Sobol sequence, or of all there is where only choices are made and they are few."""
+    options = [axis.options for axis in space.axes if isinstance(axis, Choice)]
+    if len(options) == len(space) and math.prod(map(len, options)) <= MOST_CHOICES:
+        return space.to_unit([dict(zip(space, taken, strict=True)) for taken in itertools.product(*options)])
+    return sobol_rows(space, [seed, 0], 0, count)
 
 
 def _columns(axis: Any) -> int:

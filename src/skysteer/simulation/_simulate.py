@@ -78,7 +78,8 @@ def simulate(
         Of the noise, and of a truth that is another for every seed.
     reference
         The best true value; by default what the truth says or a search of it finds (1536
-        values). If the simulation comes upon a better one, that is taken.
+        values, anywhere in the space: give it where only some places exist, as in a
+        library of samples). If the simulation comes upon a better one, that is taken.
     reconstruction
         How a map is made of the points.
     checkpoints
@@ -238,7 +239,7 @@ class _Loop:
         return found
 
     def _measure_one(self, point: Point, identity: Hashable | None, seconds: float) -> dict[str, Any]:
-        true = _true_value(self._truth, point)
+        true = self._truth.value(point)
         luck = np.random.default_rng([self._seed, len(self._points), 50_000])
         read = self._truth.reading(true, luck)
         distance = None if self._truth.distance is None else self._truth.distance(point)
@@ -278,7 +279,7 @@ class _Loop:
             )
         point = {name: found[name] for name in self._space}
         said = {name: value for name, value in found.items() if name not in point}
-        return Called(point, said, _true_value(self._truth, point)[self._truth.objective])
+        return Called(point, said, self._truth.value(point)[self._truth.objective])
 
     def _call(self, what: str, method: Callable[..., Any], *args: Any) -> Any:
         try:
@@ -295,16 +296,6 @@ def _named(point: Mapping[str, Any], identity: Hashable | None) -> dict[str, Any
 
 def _names(objectives: Sequence[str] | str) -> Sequence[str]:
     return [objectives] if isinstance(objectives, str) else list(objectives)
-
-
-def _true_value(truth: Truth, point: Point) -> dict[str, float]:
-    try:
-        return truth.value(point)
-    except SkysteerError:
-        raise
-    except Exception as exc:  # an error in somebody's function: theirs to see, with where it was
-        exc.add_note(f"in the truth {truth.name!r} at {dict(point)}")
-        raise
 
 
 def _space_of(recommender: Recommender, truth: Truth, space: Space | None) -> Space:

@@ -74,7 +74,11 @@ class Truth:
         PointError
             If an objective is missing, or is no number.
         """
-        found = self.function(dict(point))
+        try:
+            found = self.function(dict(point))
+        except Exception as exc:  # theirs to see, with where it was
+            exc.add_note(f"in the truth {self.name!r} at {dict(point)}")
+            raise
         if not isinstance(found, Mapping):
             if len(self.objectives) > 1:
                 raise PointError(

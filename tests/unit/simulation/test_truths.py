@@ -169,6 +169,16 @@ def test_a_search_finds_the_best_value_of_a_function_of_axes_and_choices() -> No
     assert best_value(as_truth(lambda p: -function(p), 0), space, "minimize") == pytest.approx(-2.0, abs=1e-3)
 
 
+def test_of_choices_all_are_looked_at() -> None:
+    samples = Space(Choice("sample", tuple(range(900))), Choice("filter", ("Al", "Cu")))
+
+    def function(point: dict[str, object]) -> float:
+        return 7.0 if point == {"sample": 621, "filter": "Cu"} else float(point["sample"]) / 900  # type: ignore[arg-type]
+
+    assert best_value(as_truth(function, 0), samples, "maximize") == 7.0
+    assert len(MapJudge(as_truth(function, 0), samples).points) == 1800
+
+
 def test_a_truth_without_a_finite_value_has_no_best_one() -> None:
     with pytest.raises(PointError, match="has no finite 'det' at any of 1024 points"):
         best_value(as_truth(lambda point: np.nan, 0), LINE, "maximize")
