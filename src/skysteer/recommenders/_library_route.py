@@ -6,9 +6,12 @@ import numpy as np
 
 from ._matern import Array
 
+MOST_TURNED = 100
+"""A longer way is left as nearest neighbours give it."""
+
 
 def short_way(places: Array, start: Array | None = None) -> list[int]:
-    """Return the order in which to visit places: nearest neighbour first, then 2-opt (Croes 1958).
+    """Return the order in which to visit places: to the nearest each time, and then 2-opt (Croes 1958).
 
     Parameters
     ----------
@@ -21,13 +24,15 @@ def short_way(places: Array, start: Array | None = None) -> list[int]:
     if len(places) < 3 and start is None:
         return list(range(len(places)))
     points = places if start is None else np.vstack([start, places])
-    apart = np.abs(points[:, None] - points[None]).max(axis=2)
-    order, left = [0], set(range(1, len(points)))
-    while left:
-        order.append(min(left, key=lambda n: (apart[order[-1], n], n)))
-        left.remove(order[-1])
-    while (better := _turned(order, apart)) is not None:
-        order = better
+    order, left = [0], np.arange(1, len(points))
+    while len(left):
+        away = np.abs(points[left] - points[order[-1]]).max(axis=1)
+        order.append(int(left[np.argmin(away)]))
+        left = left[left != order[-1]]
+    if len(order) <= MOST_TURNED:
+        apart = np.abs(points[:, None] - points[None]).max(axis=2)
+        while (better := _turned(order, apart)) is not None:
+            order = better
     return order if start is None else [n - 1 for n in order[1:]]
 
 

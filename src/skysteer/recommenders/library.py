@@ -94,11 +94,13 @@ class LibraryRecommender:
         Of the axes.
     dtype
         Of the large matrix: ``"float64"``, ``"float32"`` (half the memory, good to
-        1e-3 standard deviations), or ``None``: float64 where 5000 readings fit.
+        1e-3 standard deviations; of near equals it may then choose another, told
+        at once or one by one), or ``None``: float64 where 5000 readings fit.
     memory
-        GiB for the large matrix. With more readings than fit, the samples
-        least worth measuring (their mean and three standard deviations) are
-        left out, half of them each time; `report` says so.
+        GiB for the large matrix; while the next kernel is prepared there are
+        two. With more readings than fit, the samples least worth measuring
+        (for a maximum: by their mean and three standard deviations) are left
+        out, half of them each time; a warning and `report` say so.
 
     Raises
     ------

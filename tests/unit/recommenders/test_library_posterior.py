@@ -298,6 +298,7 @@ class TestParts:
         assert sorted(way) == list(range(9))
         by_chance = min(length(places, list(rng.permutation(9)), start) for _ in range(2000))
         assert length(places, way, start) <= 1.05 * by_chance
+        assert sorted(short_way(rng.random((500, 2)))) == list(range(500))
         assert short_way(places[:1], start) == [0]
         assert short_way(places[:0], start) == []
 
