@@ -70,12 +70,13 @@ class TestWhatItFinds:
         rng = np.random.default_rng(3)
         recommender = library(maximize="det", repeats=3)
         points = recommender.suggest(60)
-        lucky = max(points, key=lambda p: abs(p["x"] - 1))  # far from the top
-        told = [{**p, "det": bowl(p) + 0.2 * rng.normal() + (3.0 if p is lucky else 0.0)} for p in points]
+        lucky = min(points, key=lambda p: abs(bowl(p) - 0.5))
+        told = [{**p, "det": 3.0 if p is lucky else bowl(p) + 0.3 * rng.normal()} for p in points]
+        assert max(told, key=lambda p: p["det"])["_id"] == lucky["_id"]
         recommender.ingest(told)
-        ((_, axes, _),) = recommender.get_best_points()
-        assert axes["x"] != lucky["x"]
-        assert bowl(axes) > 1.5
+        ((name, axes, _),) = recommender.get_best_points()
+        assert name != lucky["_id"]
+        assert bowl(axes) > 1.6
 
     def test_a_map_is_known_everywhere(self):
         recommender = taught(40, map="det")
