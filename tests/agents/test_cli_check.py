@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import cloudpickle
 import pytest
 from typer.testing import CliRunner
 
@@ -190,6 +191,13 @@ def test_a_class_of_a_file_travels_to_a_process(here):
         assert worker.call("suggest", 1) == [{"x": 1.5}]
     finally:
         worker.close()
+
+
+def test_a_class_of_a_file_travels_to_where_the_file_is_not(here):
+    one = make_named("my_own_recommender.py:Middle", space=LINE)(0)
+    sent = cloudpickle.dumps(one)
+    del sys.modules[type(one).__module__]
+    assert cloudpickle.loads(sent).suggest(1) == [{"x": 1.5}]
 
 
 def test_a_file_has_no_name_in_the_way_of_pythons_own_modules(here):
