@@ -431,6 +431,14 @@ class TestBatches:
 
         assert nearest(batch) > 1.3 * nearest(alone_best)
 
+    @pytest.mark.parametrize("number", [0, 20])
+    @pytest.mark.parametrize("goal", ["maximize", "map", "edges"])
+    def test_what_is_in_flight_counts_as_a_member_of_the_batch(self, goal, number):
+        recommender = taught(number, **{goal: "det"})
+        batch = recommender.suggest(6)
+        recommender.set_pending(batch[:3])
+        assert recommender.suggest(3) == batch[3:]
+
     def test_a_batch_comes_in_a_short_order(self):
         here, there = library(map="det", travel={"x": 1.0, "y": 0.1}), library(map="det")
         points = measured(there.suggest(20))
