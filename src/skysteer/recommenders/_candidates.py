@@ -89,6 +89,7 @@ class Box:
     def __init__(self, space: Space, recommender: str) -> None:
         self.space = bounded(space, recommender)
         self.dimensions = space.dimensions
+        self._stepped = any(isinstance(axis, Axis) and axis.step is not None for axis in space.axes)
 
     def __repr__(self) -> str:
         return repr(self.space)
@@ -121,8 +122,11 @@ class Box:
                     near[:, [column]] += widths * rng.normal(size=(len(near), 1))
                 column += width
             rows = np.vstack([rows, np.clip(near, 0.0, 1.0)])
-        rows = rows[~(within(rows, avoid, TOO_NEAR) | within(rows, measured, SAME))]
-        return Offers(rows, self.space)
+        if self._stepped:  # what cannot be reached is not to be compared with what was
+            rows = np.unique(self.space.to_unit(self.space.from_unit(rows)), axis=0)
+        rows = rows[~within(rows, avoid, TOO_NEAR)]
+        new = rows[~within(rows, measured, SAME)]
+        return Offers(new if len(new) else rows, self.space)
 
 
 class Candidates:

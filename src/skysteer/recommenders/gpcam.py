@@ -287,7 +287,7 @@ class GpCAM(Led):
             if self._acquisition in JOINT and len(offers) > JOINT_OFFERED:
                 offers = offers.some(np.random.permutation(len(offers))[:JOINT_OFFERED])  # noqa: NPY002  seeded above
             elif isinstance(self._places, Box) and not _has_choice(self.space):
-                row = self._asked_for(underway)
+                row = self.space.to_unit(self.space.from_unit(self._asked_for(underway)))
                 avoid = self._stack([*self._avoid, *underway])
                 near = within(row, avoid, TOO_NEAR) | within(row, self._stack(self._rows), SAME)
                 if not near[0]:
