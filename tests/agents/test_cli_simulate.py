@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -76,9 +77,10 @@ def here(*arguments: str) -> Result:
     return CliRunner().invoke(app, arguments)
 
 
-def in_a_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+def in_a_process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "skysteer.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    env = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, timeout=55, check=False, env=env)
 
 
 def recorded(path: Path) -> None:
@@ -202,6 +204,16 @@ def test_ctrl_c_prints_the_table_so_far_and_keeps_it(folder: Path) -> None:
     assert "interrupted: runs of " in run.stdout
     assert "gaussian" in run.stdout
     assert json.loads((folder / "skysteer-comparison/comparison.json").read_text())["interrupted"] is True
+
+
+def test_a_terminal_sees_a_bar_beside_what_is_printed() -> None:
+    arguments = ("compare", "sobol", "--truth", "branin", "--budget", "40", "--seeds", "1")
+    run = in_a_process(*arguments, TTY_COMPATIBLE="1", TTY_INTERACTIVE="1", NO_COLOR="1")
+    assert run.returncode == 0
+    assert re.search(r"grid, seed 0 .* 120/120", run.stderr)
+    assert "branin, minimize det" in run.stdout
+    assert "120/120" not in run.stdout
+    assert in_a_process(*arguments, "--json", TTY_COMPATIBLE="1").stderr == ""
 
 
 def test_ctrl_c_in_a_simulation_shows_and_keeps_what_there_is(folder: Path) -> None:

@@ -319,10 +319,11 @@ def test_the_summary_says_what_came_of_it() -> None:
         Space(Axis("x", 0, 1), Choice("c", (1, 2))),
     ],
 )
-@pytest.mark.parametrize("goal", ["minimize", "map"])
-def test_every_space_has_its_picture(space: Space, goal: Any, tmp_path: Path) -> None:
+def test_every_space_has_its_picture(space: Space, tmp_path: Path) -> None:
     truth = Truth("bowl", bowl, space=space, units={"det": "counts"})
-    simulate(Sobol(space), truth, budget=8, goal=goal).plot(tmp_path / "picture.png", truth)
+    simulate(Sobol(space), truth, budget=8, goal="map" if len(space) == 1 else "minimize").plot(
+        tmp_path / "picture.png", truth
+    )
     picture = matplotlib.image.imread(tmp_path / "picture.png")
     assert picture.shape[1] > 1000
     assert picture[..., :3].std() > 0.05
