@@ -17,6 +17,8 @@ Position = tuple[float, ...]
 KINDS = ("Learner1D", "Learner2D", "LearnerND")
 AT_EDGE = 1e-3
 """A readback closer to a bound than this part of the range was measured on it."""
+MISSED = 0.05
+"""A readback farther from the request than this part of the range is no answer to it."""
 FOR_CORNER = 0.02
 """A point closer to a corner than this part of the range stands for the corner: it is not asked for again."""
 
@@ -76,7 +78,7 @@ class Learner:
         self._taken: list[Position] = []
         self._pending: list[Point] = []
         self._ended: set[Any] = set()
-        self._answered_at: set[Position] = set()  # where those were asked for
+        self._missed: set[Position] = set()  # where the motor was sent and did not arrive
         self._asked: dict[str, Position] = {}  # what was suggested and not yet heard of
 
     @property
@@ -136,7 +138,7 @@ class Learner:
         while len(found) < count:
             # It may ask again for a place that its motor does not reach: having asked, it asks for another one.
             asked = [tuple(float(x) for x in np.atleast_1d(at)) for at in learner.ask(count - len(found))[0]]
-            found += [at for at in asked if at not in self._answered_at]
+            found += [at for at in asked if at not in self._missed]
         return found
 
     def _taught(self) -> Any:
@@ -189,8 +191,11 @@ class Learner:
             return False
         self._ended.add(name)
         self._answered += self._turns.owns(name)
-        if name in self._asked:
-            self._answered_at.add(self._asked.pop(name))
+        asked = self._asked.pop(name, None)
+        if asked is not None and all(axis in point for axis in self._axes):
+            missed_by = self._apart(asked, self._position(point))
+            if 0 < missed_by <= MISSED:  # farther, it is an answer to a question of another life
+                self._missed.add(asked)
         return True
 
 

@@ -20,6 +20,8 @@ __all__ = ["Curve"]
 Loss = Literal["curvature", "distance", "uniform"]
 APART = 1e-6
 """Readings closer than this part of the range are repeats of one place."""
+STOPPED = 1e-3
+"""Two readings at the far end of what was measured, closer than this part of the range: there the motor stopped."""
 BESIDE_END = 0.01
 """A place closer to an end than this part of the range stands for the end."""
 SMOOTHED_FROM = 12
@@ -194,29 +196,40 @@ class Curve:
 
     def _next(self, count: int) -> list[float]:
         """Ask a learner that is taught anew: what it answers depends on the points and on nothing else."""
-        low, high = float(self._axis.low), float(self._axis.high)
+        low, high = self._reachable()
         learner: Any = cast("Any", learner1D.Learner1D)(None, (low, high), loss_per_interval=self._loss)
         places = self._measured()
         if len(places.x):
             noisy = self._noise is not None and len(places.x) >= SMOOTHED_FROM
-            y = self._curve()(places.x)[0] if noisy else places.y
+            y = _rounded(self._curve()(places.x)[0]) if noisy else places.y
             # The extremes first: it forgets to weigh older intervals anew while the range grows less than twofold.
             ends = [int(np.argmin(y)), int(np.argmax(y))]
             for n in [*dict.fromkeys(ends), *(n for n in range(len(y)) if n not in ends)]:
                 learner.tell(float(places.x[n]), float(y[n]))
         taken = {x for name, x in self._pending if name is None or name not in self._known} | self._avoid
-        # A motor that stops a little before an end is not sent there again: after two answers both were asked for.
+        # A motor that stops before an end is not sent there for ever. The low end is asked for first.
         near = [*places.x, *taken]
-        taken |= {
-            end
-            for end in (low, high)
-            if self._answered >= 2 or any(abs(x - end) <= BESIDE_END * (high - low) for x in near)
-        }
+        for end, asked_by in ((low, 1), (high, 2)):
+            if self._answered >= asked_by or any(abs(x - end) <= BESIDE_END * (high - low) for x in near):
+                taken.add(end)
         for x in sorted(taken):
             learner.tell_pending(min(max(x, low), high))
         if count == 0:
             return []
         return [float(x) for x in learner.ask(count, tell_pending=False)[0]]
+
+    def _reachable(self) -> tuple[float, float]:
+        """The axis, without what lies beyond a place where the motor stopped twice."""
+        low, high = float(self._axis.low), float(self._axis.high)
+        x = self._measured().x
+        if not len(x) or self._answered < 2 or any(not x[0] <= failed <= x[-1] for failed in self._avoid):
+            return low, high
+        near = STOPPED * (high - low)
+        stopped = x[0] + near < x[-1] - near
+        readings = np.clip(np.array(self._x), low, high)
+        first = float(x[0]) if stopped and np.sum(readings <= x[0] + near) > 1 else low
+        last = float(x[-1]) if stopped and np.sum(readings >= x[-1] - near) > 1 else high
+        return first, last
 
     def _position(self, point: Point) -> float:
         name = self._axis.name
@@ -233,6 +246,12 @@ class Curve:
             return float(found)
         except (TypeError, ValueError) as exc:
             raise PointError(f"{self._objective}={found!r} is a {type(found).__name__}, expected a number") from exc
+
+
+def _rounded(y: Array) -> Array:
+    """The last digits depend on the processor, and what is asked for must not."""
+    width = float(np.ptp(y)) or 1.0
+    return np.round(y / width, 9) * width
 
 
 def _loss(loss: Any) -> Any:

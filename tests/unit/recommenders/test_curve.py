@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from skysteer.errors import PointError, SpaceError
-from skysteer.model import Axis
+from skysteer.model import Axis, Space
 from skysteer.protocols import HasSpace, KnowsPending, Recommender, TrialFaultAware
 from skysteer.recommenders.curve import Curve
+from skysteer.testing import recommender_checks
 
 ENERGY = Axis("energy", 7100, 7200, units="eV")
 FINE = [{"energy": float(energy)} for energy in np.linspace(7100, 7200, 2001)]
@@ -151,12 +152,13 @@ def test_a_failed_place_is_not_asked_for_again(end):
     assert len(set(asked)) == 30
 
 
-def test_a_motor_that_does_not_reach_the_ends_is_asked_for_them_once():
+@pytest.mark.parametrize("short", [0.4, 4.0])
+def test_a_motor_that_does_not_reach_the_ends_is_asked_for_them_once(short):
     curve, asked = Curve(ENERGY, "mu"), []
     for _ in range(40):
         (point,) = curve.suggest()
         asked.append(point["energy"])
-        there = {**point, "energy": min(max(round(point["energy"], 1), 7100.4), 7199.6)}
+        there = {**point, "energy": min(max(round(point["energy"], 1), 7100 + short), 7200 - short)}
         curve.ingest(measured([there]))
     assert asked.count(7100.0) == asked.count(7200.0) == 1
     assert len(set(asked)) == 40
@@ -221,3 +223,16 @@ def test_a_bad_point_is_refused_and_none_beside_it_is_learnt():
         curve.ingest([good, {"energy": 7100.0, "mu": "much"}])
     with pytest.raises(ValueError, match="nothing to predict from"):
         curve.predict(FINE)
+
+
+# ------------------------------------------------------------ what our check says of it
+
+CASES = [
+    *recommender_checks(lambda: Curve(ENERGY, "mu"), Space(ENERGY), ["mu"], process=False),
+    *recommender_checks(lambda: Curve(ENERGY, "mu", noise="fit"), Space(ENERGY), ["mu"]),
+]
+
+
+@pytest.mark.parametrize("check", CASES, ids=str)
+def test_a_curve_keeps_the_promises_of_a_recommender(check):
+    check()
