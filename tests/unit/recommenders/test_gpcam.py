@@ -283,6 +283,12 @@ class TestSuggestIsAQuestion:
         batch = taught(8, **{goal: "det"}).suggest(4)
         assert min(distance(a, b) for n, a in enumerate(batch) for b in batch[:n]) > 0.05
 
+    def test_what_is_pending_is_known_as_far_as_it_reaches(self):
+        recommender = taught(8, map="det")
+        (first,) = recommender.suggest()
+        recommender.set_pending([{"x": first["x"], "y": first["y"]}])  # somebody else measures there
+        assert distance(recommender.suggest()[0], first) > 1
+
     def test_it_is_plain_and_has_every_ability(self):
         recommender = taught(6)
         assert json.loads(json.dumps(recommender.suggest(2))) == recommender.suggest(2)
