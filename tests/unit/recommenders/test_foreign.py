@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
@@ -460,14 +461,25 @@ def test_a_motor_beside_its_corners_does_not_keep_a_learner_there(make):
     assert len(set(asked)) == 24
 
 
+@pytest.mark.parametrize("make", [learner_1d, learner_2d])
+def test_points_beside_the_corners_stand_for_them_in_a_warm_start(make):
+    recommender = make()
+    beside = [(axis.low + 0.05, axis.high - 0.05) for axis in recommender.space.axes]
+    corners = [dict(zip(recommender.space, at, strict=True)) for at in itertools.product(*beside)]
+    recommender.ingest([{**corner, "det": corner["x"]} for corner in corners])
+    ends = [{axis.low, axis.high} for axis in recommender.space.axes]
+    for point in recommender.suggest(3):
+        assert any(point[name] not in end for name, end in zip(recommender.space, ends, strict=True))
+
+
 @pytest.mark.parametrize("make", [learner_1d, learner_2d, learner_3d])
-def test_a_learner_goes_on_where_every_other_point_fails(make):
+def test_a_learner_goes_on_where_points_fail_or_have_no_reading(make):
     recommender, asked = make(), []
     for number in range(24):
         (point,) = recommender.suggest()
         asked.append(tuple(point[name] for name in recommender.space))
-        if number % 2:
-            recommender.ingest([{**point, "det": math.sin(point["x"])}])
+        if number % 3:
+            recommender.ingest([{**point, "det": math.sin(point["x"]) if number % 3 == 1 else math.nan}])
         else:
             recommender.register_failures([point])
     assert len(set(asked)) == 24
@@ -589,6 +601,7 @@ def test_any_optimizer_with_their_methods_may_be_wrapped():
     assert (type(point["x"]), type(point["_id"])) == (float, int)
     assert recommender.get_best_points() == []
     recommender.ingest([{**point, "det": 2.0}, {"x": 3.0, "det": 1.0, "_id": "other"}, {**point, "det": math.nan}])
+    recommender.ingest([{**point, "det": 9.0}, {"x": 3.0, "det": 9.0, "_id": "other"}])
     assert optimizer.told == [{**point, "det": 2.0}, {"x": 3.0, "det": 1.0}]
     assert recommender.get_best_points() == [(1, {"x": 1.0}, {"det": 2.0})]
     assert isinstance(recommender, TrialFaultAware)
