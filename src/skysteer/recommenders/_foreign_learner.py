@@ -55,6 +55,8 @@ class Learner:
     that stops a little before its limit is not sent there for ever. A corner
     that failed is taken to be as the point nearest to it; every other place
     that failed, or whose reading is not finite, counts as pending for ever.
+    A place that the motor was sent to and missed is not asked for again by this
+    object; one made again after a restart may ask for it once more.
     """
 
     def __init__(self, learner: Any, axes: str | Sequence[str], objectives: str | Sequence[str]) -> None:

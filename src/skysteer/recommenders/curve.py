@@ -63,7 +63,8 @@ class Curve:
     -----
     A place that failed, or whose reading is not finite, is not asked for
     again: its interval is divided as if it had been measured. The motor need
-    not reach the ends exactly: each is asked for once.
+    not reach the ends: each is asked for once, and what lies beyond a place
+    where the motor stopped twice is left alone.
     """
 
     def __init__(
