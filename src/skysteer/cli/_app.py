@@ -11,7 +11,7 @@ import typer
 
 import skysteer
 
-from . import _check, _compare, _simulate
+from . import _check, _compare, _run, _simulate
 
 __all__ = ["app", "main"]
 
@@ -59,6 +59,7 @@ def skysteer_(
 app.command()(_check.check)
 app.command()(_simulate.simulate)
 app.command()(_compare.compare)
+app.command()(_run.run)
 
 
 @app.command()

@@ -15,7 +15,7 @@ import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
 
 from skysteer.protocols import Recommender
 
-__all__ = ["found", "missing_methods"]
+__all__ = ["found", "load_file", "missing_methods"]
 
 
 def found(spec: str, short_names: Mapping[str, str]) -> tuple[str, str, Callable[..., Any]]:
@@ -28,13 +28,13 @@ def found(spec: str, short_names: Mapping[str, str]) -> tuple[str, str, Callable
     """
     where, _, name = short_names.get(spec, spec).rpartition(":")
     if not where and name.endswith(".py"):
-        module = _file(spec, name)
+        module = load_file(spec, name)
         raise ValueError(f"{spec} does not say which class or function: expected {spec}:Name{_candidates(module)}")
     if not where or not name:
         known = ", ".join(short_names)
         raise ValueError(f"{spec!r} names no recommender: expected one of {known}, module:Name or path/to/file.py:Name")
     _importable(Path.cwd())
-    module = _file(spec, where) if where.endswith(".py") else _module(spec, where)
+    module = load_file(spec, where) if where.endswith(".py") else _module(spec, where)
     one: Any = module
     for part in name.split("."):
         if not hasattr(one, part):
@@ -61,7 +61,14 @@ def _module(spec: str, name: str) -> ModuleType:
         raise ValueError(f"{spec}: importing {name} raised {type(exc).__name__}: {exc}") from exc
 
 
-def _file(spec: str, where: str) -> ModuleType:
+def load_file(spec: str, where: str) -> ModuleType:
+    """Return the module that a Python file makes; `spec` is what an error says it was named as.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, or running it raises.
+    """
     path = Path(where).expanduser().resolve()
     if not path.is_file():
         raise ValueError(f"{spec}: there is no file {path}")

@@ -219,5 +219,5 @@ class Beliefs:
     def _coefficients(self) -> list[float]:
         """Weights of the standardised values, so that those of the readings are as given."""
         weights = self._goal.weights.items()
-        raw = np.array([weight * self._surrogates[name].scaling()[1] for name, weight in weights])
+        raw = np.array([weight * self._surrogates[name].scale.width for name, weight in weights])
         return list(raw / np.linalg.norm(raw))  # values of about one, as a single objective has them

@@ -1,7 +1,8 @@
-"""What a Gaussian process with a Matern-5/2 kernel knows: mean, standard deviation and their slopes."""
+"""What a Gaussian process knows whose kernel is a Matern-5/2 and a trend: mean, standard deviation and their slopes."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ JITTER = 1e-8
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """The kernel ``variance * Matern52(distance / scale)``, and the noise of a reading."""
+    """The kernel ``variance * Matern52(distance / scale)``, a trend, and the noise of a reading."""
 
     scale: Array
     """(dimensions,) correlation lengths, as parts of the unit box."""
@@ -28,6 +29,20 @@ class Hyperparameters:
     """Variance of one reading."""
     gain: float = 0.0
     """By how much (in nats) these explain the readings better than noise alone."""
+    trend: float = 0.0
+    """Variance of each coefficient of a quadratic trend, see `trend_features`; 0 is none."""
+    loss: float = 0.0
+    """Minus the logarithm of their probability, up to a constant of the readings; infinite where no fit was found."""
+
+
+def trend_features(rows: Array) -> Array:
+    """Return the (n, 2 dimensions) features of a trend without products of axes: each axis about 0, and its square.
+
+    A Gaussian process with a stationary kernel alone takes many points to see
+    that an outcome rises towards one side, or has the shape of a bowl.
+    """
+    about = 2.0 * rows - 1.0
+    return np.hstack([about, about**2 - 1.0 / 3.0])
 
 
 class Posterior:
@@ -45,6 +60,7 @@ class Posterior:
 
     def __init__(self, rows: Array, values: Array, hyper: Hyperparameters) -> None:
         self.rows, self.values, self.hyper = rows, values, hyper
+        self._features = trend_features(rows) if hyper.trend else rows
         covariance = self._covariance(rows)
         covariance[np.diag_indices_from(covariance)] += hyper.noise + JITTER
         self._factor: Array = linalg.cholesky(covariance, lower=True)
@@ -54,20 +70,27 @@ class Posterior:
         """Mean and standard deviation (without the noise of a reading) at (m, dimensions) rows, (m,) each."""
         cross = self._covariance(rows)
         white: Array = linalg.solve_triangular(self._factor, cross, lower=True, check_finite=False)
-        left = self.hyper.variance - np.einsum("ij,ij->j", white, white)
+        left = self._before(rows) - np.einsum("ij,ij->j", white, white)
         return cross.T @ self._weights, np.sqrt(np.maximum(left, 1e-12))
 
     def slopes(self, row: Array) -> tuple[float, float, Array, Array]:
         """Mean and standard deviation at one (dimensions,) row, and their (dimensions,) gradients."""
-        scale, variance = self.hyper.scale, self.hyper.variance
+        scale, variance, trend = self.hyper.scale, self.hyper.variance, self.hyper.trend
         away = (row - self.rows) / scale
         r = np.sqrt(5.0 * np.einsum("ij,ij->i", away, away))
         decay = variance * np.exp(-r)
         cross = (1.0 + r + r * r / 3.0) * decay
         slope = -(5.0 / 3.0) * ((1.0 + r) * decay)[:, None] * away / scale
+        before, before_slope = variance, np.zeros_like(row)
+        if trend:
+            (features,), about, d = trend_features(row[None]), 2.0 * row - 1.0, len(row)
+            cross += trend * (self._features @ features)
+            slope += trend * (2.0 * self._features[:, :d] + 4.0 * about * self._features[:, d:])
+            before += trend * float(features @ features)
+            before_slope = trend * 2.0 * (2.0 * about + 4.0 * about * features[d:])
         solved: Array = linalg.cho_solve((self._factor, True), cross, check_finite=False)
-        sd = float(np.sqrt(max(variance - float(cross @ solved), 1e-12)))
-        return float(cross @ self._weights), sd, slope.T @ self._weights, -(slope.T @ solved) / sd
+        sd = math.sqrt(max(before - float(cross @ solved), 1e-12))
+        return float(cross @ self._weights), sd, slope.T @ self._weights, (0.5 * before_slope - slope.T @ solved) / sd
 
     def believing(self, rows: Array) -> Posterior:
         """Return what it would know if readings at these rows came out as it expects.
@@ -84,4 +107,11 @@ class Posterior:
         a, b = self.rows / self.hyper.scale, rows / self.hyper.scale
         square = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b)[None] - 2.0 * (a @ b.T)
         r = np.sqrt(5.0 * np.maximum(square, 0.0))
-        return self.hyper.variance * (1.0 + r + r * r / 3.0) * np.exp(-r)
+        smooth = self.hyper.variance * (1.0 + r + r * r / 3.0) * np.exp(-r)
+        return smooth + self.hyper.trend * (self._features @ trend_features(rows).T) if self.hyper.trend else smooth
+
+    def _before(self, rows: Array) -> Array | float:
+        """Variance at rows before any reading."""
+        if not self.hyper.trend:
+            return self.hyper.variance
+        return self.hyper.variance + self.hyper.trend * (trend_features(rows) ** 2).sum(axis=1)

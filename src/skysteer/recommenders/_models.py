@@ -35,8 +35,6 @@ class Models:
         What is known of the kernel of each outcome.
     counted
         Outcomes that are numbers of counts.
-    seed
-        Of the fits.
     """
 
     def __init__(
@@ -49,14 +47,14 @@ class Models:
         safe: Sequence[Limit],
         given: Mapping[str, Given],
         counted: set[str],
-        seed: int,
     ) -> None:
         self._space, self._readings, self._goal = space, readings, goal
 
         def surrogate(name: str, **kind: Any) -> Surrogate:
-            return Surrogate(readings, name, seed=seed, counts=name in counted, given=given[name], **kind)
+            return Surrogate(readings, name, counts=name in counted, given=given[name], **kind)
 
-        self._objectives = {name: surrogate(name, flipped=sign < 0) for name, sign in goal.signs.items()}
+        sought = {"sought": goal.kind != "map", "linear": goal.kind != "one"}
+        self._objectives = {name: surrogate(name, flipped=sign < 0, **sought) for name, sign in goal.signs.items()}
         self._constraints = [Restraint(limit, surrogate(limit.outcome)) for limit in constraints]
         self.safe = [Restraint(limit, surrogate(limit.outcome, wary_of=limit.bound)) for limit in safe]
         """The limits never to be exceeded."""

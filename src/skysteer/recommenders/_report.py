@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ def about(surrogate: Surrogate, space: Space) -> dict[str, Any]:
 
     The length of an option of a choice is a part of the way from one option to another.
     """
-    hyper, (_, width) = surrogate.hyper, surrogate.scaling()
+    hyper, warp = surrogate.hyper, surrogate.scale.warp
     lengths: dict[str, Any] = {}
     column = 0
     for axis in space.axes:
@@ -31,9 +32,10 @@ def about(surrogate: Surrogate, space: Space) -> dict[str, Any]:
     values = surrogate.values
     return {
         "length_scales": lengths,
-        "signal_sd": float(np.sqrt(hyper.variance) * width),
+        "signal_sd": surrogate.in_units(float(np.sqrt(hyper.variance))),
         "noise_sd": surrogate.noise_sd(),
         "fitted_to": fitted_to(surrogate.count),
         "better_than_noise_by_nats": float(hyper.gain),
+        "bent_scale": math.isfinite(warp.knee),
         "constant": bool(np.ptp(values) == 0),
     }

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from skysteer.model import Choice, Space
+from skysteer.model import Axis, Choice, Space
 
 from ._acquisition import Acquisition
 from ._matern import Array
@@ -39,6 +39,9 @@ class Steps:
                 most.append(float(steps))
                 counts.append(steps + 1.0)
         self._widths, self._most = np.array(widths), np.array(most)
+        widths_of = [len(axis.options) if isinstance(axis, Choice) else 1 for axis in space.axes]
+        self.numbers: NDArray[np.bool_] = np.repeat([isinstance(axis, Axis) for axis in space.axes], widths_of)
+        """(dimensions,) which columns are positions on an axis, not options of a choice."""
         self.columns: NDArray[np.bool_] = np.isfinite(self._widths)
         """(dimensions,) which columns go in steps."""
         self.near: Array = np.where(self.columns, np.fmax(0.5 * self._widths, TOO_NEAR), TOO_NEAR)

@@ -15,12 +15,36 @@ from skysteer.model import Axis, Choice, Space
 from ._fit import fitted, fitted_to
 from ._matern import Array, Hyperparameters, Posterior
 from ._readings import Readings
+from ._warp import STRAIGHT, Warp, bend
 
 logger = logging.getLogger(__name__)
 
 
+QUIET = 1e-3
+"""Readings whose noise has less than this part of their variance may be learnt on a bent scale."""
 WARY_SCALE = 0.25
 """A safety limit is not taken to hold farther away than a correlation length of this part of the range allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How learnt values are standardised: ``(warp(value) - shift) / width``."""
+
+    warp: Warp
+    """Bends the values first."""
+    shift: float
+    """Mean of the bent values."""
+    width: float
+    """Standard deviation of the bent values, 1 where all are equal."""
+
+    def __call__(self, values: Array) -> Array:
+        """Return standardised values."""
+        return (self.warp(values) - self.shift) / self.width
+
+    def back(self, mean: Array, sd: Array) -> tuple[Array, Array]:
+        """Return mean and standard deviation as learnt values; on a bent scale the median, and to first order."""
+        values = self.warp.back(mean * self.width + self.shift)
+        return values, sd * self.width / self.warp.slope(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +96,25 @@ class Surrogate:
     """What the readings of one outcome teach.
 
     Inside, readings are *learnt values*: larger is better where `flipped` says
-    so, square roots for counts, then standardised by the mean and width of
-    those the kernel was fitted to. `posterior` speaks in standardised values,
-    `predict` in the units of the outcome; `standard` goes from the units to
-    standardised values.
+    so, square roots for counts. Then they are standardised by the mean and
+    width of those the kernel was fitted to; where the readings are quiet, on a
+    bent scale if the same kind of kernel explains them better on it.
+    `posterior` speaks in standardised values, `predict` in the units of the
+    outcome; `standard` goes from the units to standardised values.
 
     Parameters
     ----------
     readings, outcome
         What was told, and of which outcome this is the model.
-    seed
-        Of the fits.
     flipped
         Smaller readings are better: learnt values have the other sign.
     counts
         Learnt values are ``2 * sqrt(counts + 3/8)``, which gives Poisson counts
         a standard deviation of one (Anscombe 1948).
+    sought
+        This is what is to be large: the kernel has a trend, and the scale may be bent.
+    linear
+        The scale is never bent.
     given
         Correlation lengths and noise that are known.
     wary_of
@@ -101,19 +128,20 @@ class Surrogate:
         readings: Readings,
         outcome: str,
         *,
-        seed: int,
         flipped: bool = False,
         counts: bool = False,
+        sought: bool = False,
+        linear: bool = True,
         given: Given | None = None,
         wary_of: float | None = None,
     ) -> None:
         self.outcome = outcome
         self.failures: list[str] = []
         """What went wrong with fits, in the order in which it did."""
-        self._readings, self._seed = readings, seed
+        self._readings, self._sought, self._linear = readings, sought, linear
         self._given, self._wary_of = given, wary_of
         self._flipped, self._counts = flipped, counts
-        self._fits: dict[int, Hyperparameters] = {}
+        self._fit: tuple[int, Scale, Hyperparameters] | None = None
         self._latest: tuple[int, Posterior] | None = None
 
     @property
@@ -129,11 +157,12 @@ class Surrogate:
     @property
     def hyper(self) -> Hyperparameters:
         """The kernel in use: fitted to the first m readings, m depending on their number only."""
-        m = fitted_to(self.count)
-        if m not in self._fits:
-            rows, values = self._readings.rows[:m], self._standardised(m)[:m]
-            self._fits = {m: self._known(self._fitted(rows, values, m))}
-        return self._fits[m]
+        return self._fitted()[1]
+
+    @property
+    def scale(self) -> Scale:
+        """How learnt values are standardised."""
+        return self._fitted()[0]
 
     def posterior(self) -> Posterior:
         """Return what is believed after all readings, in standardised values."""
@@ -149,38 +178,58 @@ class Surrogate:
     def predict(self, rows: Array) -> tuple[Array, Array]:
         """Return (m,) mean and standard deviation at (m, dimensions) rows, in the units of the outcome."""
         mean, sd = self.posterior()(rows)
-        shift, width = self.scaling()
-        return self._as_measured(mean * width + shift, sd * width)
+        return self._as_measured(*self.scale.back(mean, sd))
 
     def standard(self, reading: float) -> float:
         """Return a reading, in the units of the outcome, as a standardised value."""
-        shift, width = self.scaling()
-        return (float(self._learnt(np.array([reading]))[0]) - shift) / width
+        return float(self.scale(self._learnt(np.array([reading])))[0])
 
     def noise_sd(self) -> float:
         """Return the standard deviation of a reading in the middle of the readings, in the units of the outcome."""
-        values, width = self.values, self.scaling()[1]
-        _, sd = self._as_measured(np.array([np.median(values)]), np.array([np.sqrt(self.hyper.noise) * width]))
-        return float(sd[0])
+        return self.in_units(math.sqrt(self.hyper.noise))
 
-    def scaling(self) -> tuple[float, float]:
-        """Return mean and width of the learnt values the kernel was fitted to."""
-        return self._scaling(fitted_to(self.count))
+    def in_units(self, sd: float) -> float:
+        """Return a small standardised difference as one in the units of the outcome, in the middle of the readings."""
+        middle = self.scale(np.array([np.median(self.values)]))
+        return float(self._as_measured(*self.scale.back(middle, np.array([sd])))[1][0])
 
-    def _fitted(self, rows: Array, values: Array, m: int) -> Hyperparameters:
-        try:
-            hyper = fitted(rows, values, (self._seed, m))
-        except (np.linalg.LinAlgError, ValueError) as exc:
-            self._fault(f"the fit to {m} readings failed ({exc}); using a kernel from before any reading")
-            dimensions: int = rows.shape[1]
-            return Hyperparameters(np.full(dimensions, 0.3), 1.0, 1e-3)
-        if m > 1 and values.any() and hyper.gain == 0.0:  # only what was not fitted gains exactly nothing
-            self.failures.append(f"{self.outcome}: no kernel could be fitted to {m} readings")
-        return hyper
+    def _fitted(self) -> tuple[Scale, Hyperparameters]:
+        m = fitted_to(self.count)
+        if self._fit is None or self._fit[0] != m:
+            scale = self._scale(STRAIGHT, m)
+            hyper = self._fitted_on(scale, m)
+            if self._sought and not self._linear and hyper.noise < QUIET and m > 2:
+                scale, hyper = self._bent(scale, hyper, m)
+            if math.isinf(hyper.loss):
+                self.failures.append(f"{self.outcome}: no kernel could be fitted to {m} readings")
+            self._fit = m, scale, self._known(hyper)
+        return self._fit[1:]
+
+    def _bent(self, scale: Scale, hyper: Hyperparameters, m: int) -> tuple[Scale, Hyperparameters]:
+        """The scale on which the readings are more probable, that of the kernel or a bent one, and the kernel on it."""
+        values = self.values[:m]
+        if not np.ptp(values):
+            return scale, hyper
+
+        def loss(scale: Scale, hyper: Hyperparameters) -> float:
+            return hyper.loss - float(np.log(scale.warp.slope(values) / scale.width).sum())
+
+        other = self._scale(bend(values), m)
+        found = self._fitted_on(other, m)
+        return (other, found) if loss(other, found) < loss(scale, hyper) else (scale, hyper)
+
+    def _fitted_on(self, scale: Scale, m: int) -> Hyperparameters:
+        known = self._given
+        sd = 1.0 if self._counts else None if known is None else known.noise
+        noise = None if sd is None else (sd / scale.width) ** 2
+        return fitted(
+            self._readings.rows[:m], scale(self.values[:m]), trend=self._sought,
+            scale=None if known is None else known.scale, noise=noise,
+        )  # fmt: skip
 
     def _solved(self) -> Posterior:
         """The posterior, with more noise where the readings are too close together for the arithmetic."""
-        hyper, rows, values = self.hyper, self._readings.rows, self._standardised(fitted_to(self.count))
+        hyper, rows, values = self.hyper, self._readings.rows, self.scale(self.values)
         for noise in (hyper.noise, hyper.noise + 1e-6, hyper.noise + 1e-3):
             try:
                 return Posterior(rows, values, replace(hyper, noise=noise))
@@ -189,34 +238,28 @@ class Surrogate:
         return Posterior(rows, values, replace(hyper, noise=1.0))
 
     def _known(self, hyper: Hyperparameters) -> Hyperparameters:
-        """The same with what was given, and wary."""
-        scale, variance, noise = hyper.scale, hyper.variance, hyper.noise
-        fixed: Array = np.full(len(scale), np.nan) if self._given is None else self._given.scale
-        if self._wary_of is not None:
-            # A long length comes with a large variance, which would be too much for a short one.
-            variance = 1.0 if (scale > WARY_SCALE).any() else max(variance, 1.0)
-            scale = np.minimum(scale, np.full(len(scale), WARY_SCALE))
-        scale = np.asarray(np.where(np.isnan(fixed), scale, fixed), dtype=float)
-        if self._given is not None and self._given.noise is not None:
-            noise = (self._given.noise / self.scaling()[1]) ** 2
-        return replace(hyper, scale=scale, variance=variance, noise=noise)
+        """The same, wary where it must be."""
+        if self._wary_of is None:
+            return hyper
+        fixed: Array = np.full(len(hyper.scale), np.nan) if self._given is None else self._given.scale
+        # A long length comes with a large variance, which would be too much for a short one.
+        variance = 1.0 if (hyper.scale > WARY_SCALE).any() else max(hyper.variance, 1.0)
+        scale = np.where(np.isnan(fixed), np.minimum(hyper.scale, WARY_SCALE), fixed)
+        return replace(hyper, scale=np.asarray(scale, dtype=float), variance=variance)
 
     def _fault(self, what: str) -> None:
         self.failures.append(f"{self.outcome}: {what}")
         logger.warning("the model of %r: %s", self.outcome, what)
 
-    def _scaling(self, m: int) -> tuple[float, float]:
+    def _scale(self, warp: Warp, m: int) -> Scale:
         values = self.values[:m]
         if self._wary_of is not None:
             bound = float(self._learnt(np.array([self._wary_of]))[0])
-            return bound, float(np.sqrt(np.mean((values - bound) ** 2))) or 1.0
-        width = float(values.std())
+            return Scale(STRAIGHT, bound, float(np.sqrt(np.mean((values - bound) ** 2))) or 1.0)
+        bent = warp(values)
+        width = float(bent.std())
         # Equal readings may differ by rounding: that is no width to measure by.
-        return float(values.mean()), width if width > 1e-12 * float(np.abs(values).max()) else 1.0
-
-    def _standardised(self, m: int) -> Array:
-        shift, width = self._scaling(m)
-        return (self.values - shift) / width
+        return Scale(warp, float(bent.mean()), width if width > 1e-12 * float(np.abs(bent).max()) else 1.0)
 
     def _learnt(self, readings: Array) -> Array:
         values = 2.0 * np.sqrt(np.maximum(readings, 0.0) + 0.375) if self._counts else readings

@@ -18,6 +18,7 @@ from skysteer.model import Space
 from ._acquisition import Acquisition
 from ._bounded import bounded
 from ._constraints import limits
+from ._emptiest import emptiest
 from ._goals import AcquisitionName, goal_of
 from ._matern import Array
 from ._models import Models
@@ -35,8 +36,8 @@ __all__ = ["GaussianProcess", "Travel"]
 
 logger = logging.getLogger(__name__)
 
-CLEAR_GAIN = 2.0
-"""So many nats better than noise alone: then the readings have a shape, and the model leads."""
+MOSTLY_NOISE = 0.5
+"""Noise of so much of the variance of the readings: with less, they have a shape, and the model leads."""
 WIDENING = 3
 """Every so many-th point inside a safe region is where the limits are known least, to widen it."""
 
@@ -44,10 +45,13 @@ WIDENING = 3
 class GaussianProcess:
     """Learns one or several objectives and suggests where to measure next.
 
-    The first points fill the space (a Sobol sequence). Then a Gaussian process
-    with a Matern-5/2 kernel, one correlation length an axis, and fitted noise
-    for each outcome says what is to be expected everywhere and how surely, and
-    the place of the largest acquisition is suggested. The best so far is the
+    The first points fill the space (the middle, then a Sobol sequence). Then a
+    Gaussian process for each outcome says what is to be expected everywhere and
+    how surely, and the place of the largest acquisition is suggested. Its
+    kernel is a Matern-5/2 with one correlation length an axis, and, where a
+    best place is sought, a quadratic trend; its numbers and the noise of a
+    reading are the most probable ones. Readings without much noise are learnt
+    on a bent scale where that explains them better. The best so far is the
     best *expected* value at a measured place, not the luckiest reading. What is
     still being measured is taken to come out as expected (kriging believer), so
     the members of a batch differ.
@@ -88,9 +92,10 @@ class GaussianProcess:
         ``{"dose": ("<=", 5.0)}``. Only places are suggested where the limit is
         kept by two standard deviations, and the space is never filled blindly.
     initial
-        How many readings before the model leads (by default 5, or two for each
+        How many readings before the model leads (by default 5, or one for each
         axis if that is more), or the points to measure first. With `safe` they
-        are the points known to be safe.
+        are the points known to be safe; give more of them than are measured at
+        once, or one comes again before the first reading is there.
     travel
         What a way costs: then the gain a second is largest, from where the
         motors are (the last point that is pending or told).
@@ -158,7 +163,7 @@ class GaussianProcess:
         self._starts = _starts(space, initial)
         if initial is not None and not self._starts and (not isinstance(initial, int) or initial < 1):
             raise ValueError(f"initial must be at least 1 reading, or points to measure first, found {initial!r}")
-        self._initial = initial if isinstance(initial, int) else len(self._starts) or max(5, 2 * len(space))
+        self._initial = initial if isinstance(initial, int) else len(self._starts) or max(5, len(space))
         self._travel, self._gate, self._seed = travel, gate, seed
         kept, never = limits(constraints, "constraints"), limits(safe, "safe")
         names = list(dict.fromkeys([*self._goal.signs, *(limit.outcome for limit in [*kept, *never])]))
@@ -173,7 +178,7 @@ class GaussianProcess:
         known = given(space, names, length_scale, noise)
         self._readings = Readings(space, names)
         self._models = Models(
-            space, self._readings, self._goal, constraints=kept, safe=never, given=known, counted=counted, seed=seed
+            space, self._readings, self._goal, constraints=kept, safe=never, given=known, counted=counted
         )
         self._steps = Steps(space)
         made_of = (space, self._goal, kept, never, self._starts, self._initial, travel, length_scale, noise, counts)
@@ -221,7 +226,7 @@ class GaussianProcess:
         for number in self._turns.next(num_points):
             underway = np.vstack([pending, self._space.to_unit(named)])
             try:
-                point = self._next(number, underway)
+                point = self._next(number, underway, first=not named)
             except NoRecommendation:
                 if not named:
                     raise
@@ -331,13 +336,13 @@ class GaussianProcess:
             if self._turns.owns(name := point.get("_id")):
                 self._asked.pop(name, None)
 
-    def _next(self, number: int, underway: Array) -> dict[str, Any]:
-        """The point of a number, after the rows that are under way."""
+    def _next(self, number: int, underway: Array, *, first: bool) -> dict[str, Any]:
+        """The point of a number, after the rows that are under way; the first of an answer or a further one."""
         if number < len(self._starts):
             return dict(self._starts[number])
         seed = (self._seed, self._known, len(underway))
         if self._models.safe:
-            return self._point(self._safely(number, underway, seed))
+            return self._point(self._safely(number, underway, seed, first=first))
         why = self._why_not(len(underway))
         row = None if why is not None else self._wanted(underway, seed)
         if row is None:
@@ -381,7 +386,7 @@ class GaussianProcess:
         values = surrogate.values
         middle = np.median(values)
         spread = 1.4826 * np.median(np.abs(values - middle))
-        return bool(values.max() <= middle + self._gate * spread) and surrogate.hyper.gain < CLEAR_GAIN
+        return bool(values.max() <= middle + self._gate * spread) and surrogate.hyper.noise > MOSTLY_NOISE
 
     def _fall_back(self, why: str) -> None:
         if why != self._fallback:
@@ -389,9 +394,16 @@ class GaussianProcess:
         self._fallback = why
 
     def _filling(self, number: int, underway: Array) -> Array:
-        """A row of the Sobol sequence; where places can be counted, the first that is left."""
+        """The middle, the Sobol sequence, then what is emptiest; where places can be counted, its first row left."""
         if not math.isfinite(self._steps.places):
-            return sobol_rows(self._space, self._seed, number + self._strange)[0]
+            if self._known + len(underway) >= self._initial:
+                taken = np.vstack([self._readings.rows, self._failed, underway])
+                empty = emptiest(self._space, self._steps.numbers, taken, (self._seed, len(taken)))
+                if empty is not None:
+                    return empty
+            turn = number + self._strange
+            row = sobol_rows(self._space, self._seed, max(turn - 1, 0))[0]
+            return row if turn else np.where(self._steps.numbers, 0.5, row)
         count = int(min(4096, 1 << math.ceil(math.log2(4 * self._steps.places))))
         rows = self._steps.snap(sobol_rows(self._space, self._seed, 0, count))
         rows = rows[~self._steps.same(rows, self._failed)]
@@ -420,8 +432,8 @@ class GaussianProcess:
                 return row
         return None
 
-    def _safely(self, number: int, underway: Array, seed: Sequence[int]) -> Array:
-        """A row inside the safe region; before the first reading, once more an initial point."""
+    def _safely(self, number: int, underway: Array, seed: Sequence[int], *, first: bool) -> Array:
+        """A row inside the safe region; before the first reading, rather than nothing, once more an initial point."""
         if not self._readings.count:
             if not self._starts and not self._known:
                 outcomes = ", ".join(each.limit.outcome for each in self._models.safe)
@@ -433,6 +445,8 @@ class GaussianProcess:
             starts = starts[~self._steps.same(starts, self._failed)]
             if not len(starts):
                 raise NoRecommendation("every initial point failed, and no other is known to be safe")
+            if not first:
+                raise NoRecommendation("no further point is known to be safe")
             self._fall_back("no initial point has a reading yet: once more an initial point")
             return starts[number % len(starts)]
         region = SafeRegion(self._models.safe)

@@ -15,6 +15,7 @@ from ._motor import SimulatedMotor
 from ._recommender_report import BrokenRecommenderPromise, CheckReport, PromiseResult
 from ._recorder import Call, Recorder
 from ._truth import Edge, Peak
+from ._wafer import Phases, SimulatedDiffractometer, SimulatedWafer
 
 __all__ = [
     "JUDGE_PROMISES",
@@ -29,6 +30,7 @@ __all__ = [
     "Fixed",
     "Mad",
     "Peak",
+    "Phases",
     "PromiseResult",
     "Raising",
     "RecommenderCheck",
@@ -37,7 +39,9 @@ __all__ = [
     "Silent",
     "SimulatedBeamline",
     "SimulatedDetector",
+    "SimulatedDiffractometer",
     "SimulatedMotor",
+    "SimulatedWafer",
     "Slow",
     "check_judge",
     "check_recommender",
