@@ -18,8 +18,11 @@ logger = logging.getLogger(__name__)
 MOST_FITTED = 400
 """The kernel is fitted to so many of the first readings at the most; later ones are used with that kernel."""
 
-NO_SOLUTION = 1e25
-"""Loss of a kernel that the arithmetic cannot solve."""
+NO_SOLUTION = 1e3
+"""A kernel that the arithmetic cannot solve counts for so many nats less than the first one.
+
+With a number beyond all others the search would stop at the first such kernel.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def fitted(
         posterior.loss, posterior.start, jac=True, method="L-BFGS-B", bounds=posterior.bounds,
         options={"maxiter": 60, "ftol": 1e-6},
     )  # fmt: skip
-    if not float(found.fun) < NO_SOLUTION:
+    if not math.isfinite(found.fun):
         logger.warning("no kernel could be fitted to %d readings; using the one from before any reading", len(values))
         return posterior.kernel(posterior.start, loss=math.inf)
     return posterior.kernel(found.x, loss=float(found.fun))
@@ -113,7 +116,7 @@ class _LogPosterior:
         lengths = Prior(SCALE.middle * spread, SCALE.spread, SCALE.low, SCALE.high)
         priors = [lengths] * self._dimensions + [VARIANCE, NOISE] + ([TREND] if trend else [])
         self._middle = np.log([prior.middle for prior in priors])
-        self._spread = np.array([prior.spread for prior in priors])
+        spreads = np.array([prior.spread for prior in priors])
         bounds = np.log([(prior.low, prior.high) for prior in priors])
         known = np.full(len(priors), np.nan)
         if scale is not None:
@@ -121,15 +124,23 @@ class _LogPosterior:
         if noise is not None:
             known[self._dimensions + 1] = noise
         fixed = ~np.isnan(known)
+        # What is known is not judged by what was thought before: that would count for or against a bent scale.
+        self._spread = np.where(fixed, math.inf, spreads)
         bounds[fixed] = np.log(known[fixed])[:, None]
+        self._beyond = math.inf
         self.bounds = bounds
         self.start: Array = np.where(fixed, bounds[:, 0], self._middle)
 
     def loss(self, theta: Array) -> tuple[float, Array]:
-        """Return the value and its gradient."""
+        """Return the value and its gradient; infinite if the first kernel that is asked for cannot be solved."""
         value, slope = self._unlikelihood(theta)
+        if math.isinf(value):
+            return self._beyond, slope
         off = (theta - self._middle) / self._spread
-        return value + 0.5 * float(off @ off), slope + off / self._spread
+        value += 0.5 * float(off @ off)
+        if math.isinf(self._beyond):
+            self._beyond = value + NO_SOLUTION
+        return value, slope + off / self._spread
 
     def kernel(self, theta: Array, *, loss: float) -> Hyperparameters:
         """Return the kernel of these logarithms."""
@@ -154,7 +165,7 @@ class _LogPosterior:
         try:
             factor: Array = linalg.cholesky(covariance, lower=True, check_finite=False)
         except linalg.LinAlgError:
-            return NO_SOLUTION, np.zeros_like(theta)
+            return math.inf, np.zeros_like(theta)
         weights: Array = linalg.cho_solve((factor, True), values, check_finite=False)
         inverse: Array = linalg.cho_solve((factor, True), np.eye(len(values)), check_finite=False)
         lack = inverse - np.outer(weights, weights)

@@ -21,7 +21,11 @@ logger = logging.getLogger(__name__)
 
 
 QUIET = 1e-3
-"""Readings whose noise has less than this part of their variance may be learnt on a bent scale."""
+"""Noise of less than this part of the variance of the readings does not matter."""
+ROUNDING = 1e-14
+"""Readings that differ by less than this part of the largest are equal."""
+TINY = 1e-100
+"""Readings that differ by less than this, in any units, are equal: the square of the difference must be a number."""
 WARY_SCALE = 0.25
 """A safety limit is not taken to hold farther away than a correlation length of this part of the range allows."""
 
@@ -208,7 +212,7 @@ class Surrogate:
     def _bent(self, scale: Scale, hyper: Hyperparameters, m: int) -> tuple[Scale, Hyperparameters]:
         """The scale on which the readings are more probable, that of the kernel or a bent one, and the kernel on it."""
         values = self.values[:m]
-        if not np.ptp(values):
+        if np.ptp(values) <= TINY:
             return scale, hyper
 
         def loss(scale: Scale, hyper: Hyperparameters) -> float:
@@ -221,7 +225,8 @@ class Surrogate:
     def _fitted_on(self, scale: Scale, m: int) -> Hyperparameters:
         known = self._given
         sd = 1.0 if self._counts else None if known is None else known.noise
-        noise = None if sd is None else (sd / scale.width) ** 2
+        # Of the best reading, where a bent scale is straight: below its knee noise counts for less.
+        noise = None if sd is None else (sd * float(scale.warp.slope(self.values[:m]).max()) / scale.width) ** 2
         return fitted(
             self._readings.rows[:m], scale(self.values[:m]), trend=self._sought,
             scale=None if known is None else known.scale, noise=noise,
@@ -259,7 +264,8 @@ class Surrogate:
         bent = warp(values)
         width = float(bent.std())
         # Equal readings may differ by rounding: that is no width to measure by.
-        return Scale(warp, float(bent.mean()), width if width > 1e-12 * float(np.abs(bent).max()) else 1.0)
+        least = max(ROUNDING * float(np.abs(bent).max()), TINY)
+        return Scale(warp, float(bent.mean()), width if width > least else 1.0)
 
     def _learnt(self, readings: Array) -> Array:
         values = 2.0 * np.sqrt(np.maximum(readings, 0.0) + 0.375) if self._counts else readings
