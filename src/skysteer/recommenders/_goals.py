@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ._acquisition import Acquisition, Doubt, LogDoubt, LogImprovement, Together, UpperBound
 from ._blend import Blend
 from ._matern import Array, Posterior
+from ._noisy import LogNoisyImprovement
 from ._pareto import LogChebyshev, LogHypervolume, reference_point, unbeaten
-from ._surrogate import Surrogate
+from ._surrogate import QUIET, Surrogate
 
 AcquisitionName = Literal["log_ei", "ucb", "max_variance", "log_ehvi", "chebyshev"]
 """How a place is rated; docs/explanations/acquisition-functions.md says what each one asks."""
@@ -195,6 +196,11 @@ class Beliefs:
             return Doubt(belief) if alone else LogDoubt(belief)
         if goal.acquisition == "ucb":
             return UpperBound(belief, goal.beta)
+        if goal.kind == "one" and believed[0].hyper.noise > QUIET:
+            rows = believed[0].rows
+            among = (rows[:, None] == reached[None]).all(axis=2).any(axis=1)
+            among[: len(self._allowed)] |= self._allowed
+            return LogNoisyImprovement(believed[0], among)
         return LogImprovement(belief, float(self._total(values).max()))
 
     def _pareto(self, believed: Sequence[Posterior], values: Array, seed: Sequence[int]) -> Acquisition:

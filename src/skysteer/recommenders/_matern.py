@@ -75,22 +75,40 @@ class Posterior:
 
     def slopes(self, row: Array) -> tuple[float, float, Array, Array]:
         """Mean and standard deviation at one (dimensions,) row, and their (dimensions,) gradients."""
+        cross, before, slope, before_slope = self.covariance_slopes(row)
+        solved: Array = linalg.cho_solve((self._factor, True), cross, check_finite=False)
+        sd = math.sqrt(max(before - float(cross @ solved), 1e-12))
+        return float(cross @ self._weights), sd, slope.T @ self._weights, (0.5 * before_slope - slope.T @ solved) / sd
+
+    def truth(self) -> tuple[Array, Array]:
+        """Return the (n,) mean and (n, n) covariance of the true values, without noise, at its own rows."""
+        before = self.before()
+        white: Array = linalg.solve_triangular(self._factor, before, lower=True, check_finite=False)
+        return before @ self._weights, before - white.T @ white
+
+    def before(self) -> Array:
+        """Return the (n, n) covariance of the true values at its own rows before any reading."""
+        return self._covariance(self.rows)
+
+    def covariances(self, rows: Array) -> tuple[Array, Array | float]:
+        """Return (n, m) covariances with (m, dimensions) rows, and their variance, before any reading."""
+        return self._covariance(rows), self._before(rows)
+
+    def covariance_slopes(self, row: Array) -> tuple[Array, float, Array, Array]:
+        """Return `covariances` with one (dimensions,) row, and their gradients: (n, dimensions) and (dimensions,)."""
         scale, variance, trend = self.hyper.scale, self.hyper.variance, self.hyper.trend
         away = (row - self.rows) / scale
         r = np.sqrt(5.0 * np.einsum("ij,ij->i", away, away))
         decay = variance * np.exp(-r)
         cross = (1.0 + r + r * r / 3.0) * decay
         slope = -(5.0 / 3.0) * ((1.0 + r) * decay)[:, None] * away / scale
-        before, before_slope = variance, np.zeros_like(row)
-        if trend:
-            (features,), about, d = trend_features(row[None]), 2.0 * row - 1.0, len(row)
-            cross += trend * (self._features @ features)
-            slope += trend * (2.0 * self._features[:, :d] + 4.0 * about * self._features[:, d:])
-            before += trend * float(features @ features)
-            before_slope = trend * 2.0 * (2.0 * about + 4.0 * about * features[d:])
-        solved: Array = linalg.cho_solve((self._factor, True), cross, check_finite=False)
-        sd = math.sqrt(max(before - float(cross @ solved), 1e-12))
-        return float(cross @ self._weights), sd, slope.T @ self._weights, (0.5 * before_slope - slope.T @ solved) / sd
+        if not trend:
+            return cross, variance, slope, np.zeros_like(row)
+        (features,), about, d = trend_features(row[None]), 2.0 * row - 1.0, len(row)
+        cross += trend * (self._features @ features)
+        slope += trend * (2.0 * self._features[:, :d] + 4.0 * about * self._features[:, d:])
+        before_slope = trend * 2.0 * (2.0 * about + 4.0 * about * features[d:])
+        return cross, variance + trend * float(features @ features), slope, before_slope
 
     def believing(self, rows: Array) -> Posterior:
         """Return what it would know if readings at these rows came out as it expects.
