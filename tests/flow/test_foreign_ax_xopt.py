@@ -7,9 +7,10 @@ import math
 import cloudpickle
 import pytest
 
-from skysteer import Axis, Choice, adaptive_scan
+from skysteer import Axis, Choice, Space, adaptive_scan
 from skysteer.errors import PreflightError
 from skysteer.recommenders.foreign import BlueskyAdaptive, Generator
+from skysteer.testing import check_recommender
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # theirs are many
@@ -154,6 +155,15 @@ def test_what_ax_pickles_knows_what_it_knew(ax):
     copy.ingest([{**points[0], "signal": 50.0}, {**points[1], "signal": 7.0}])
     assert copy.get_best_points()[0][2] == {"signal": 7.0}
     assert optimizer.get_best_points()[0][2] == {"signal": 5.0}
+
+
+def test_ax_keeps_the_promises_of_a_recommender(ax):
+    space = Space(Axis("x", -5, 5), Axis("y", -5, 5))
+    report = check_recommender(lambda: BlueskyAdaptive(ax()), space, ["signal"], pure=False, process=False, sizes=[])
+    assert report.ok
+    assert {"strangers", "mix", "not-finite", "failures", "pending", "pickles"} <= {
+        result.name for result in report.results if result.outcome == "passed"
+    }
 
 
 # ------------------------------------------------------------ Xopt

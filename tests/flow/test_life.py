@@ -11,7 +11,7 @@ import bluesky.preprocessors as bpp
 import numpy as np
 import pytest
 
-from skysteer import Advisor, Axis, Space, adaptive_runs, adaptive_scan
+from skysteer import Advisor, Axis, Choice, Space, adaptive_runs, adaptive_scan
 from skysteer.recommenders import Sequence, Sobol
 from skysteer.recommenders.gaussian import GaussianProcess
 from skysteer.testing import Recorder, SimulatedBeamline
@@ -273,6 +273,33 @@ def test_a_best_point_that_is_no_place_to_go_leaves_the_motors_where_they_are(RE
     plan = flow([beam.det], [beam.x], Wrong(), objectives=["det"], max_points=2, finally_move="best")
     result = RE(plan).result(30).plan_result
     assert (result.exit_status, result.measured) == ("success", 2)
+    assert beam.x.position == where
+    assert ("the motors stay where they are" in caplog.text) == (where == 1.0)
+
+
+@pytest.mark.parametrize(
+    ("readback", "where"),
+    [
+        (3.003, 3.0),  # it means the option 3
+        (3, 3.0),
+        (2.0, 1.0),  # between 1 and 3: it means none
+        (float("nan"), 1.0),
+    ],
+)
+def test_the_motors_end_at_the_option_that_the_best_readback_means(RE, beam, flow, readback, where, caplog):
+    class Slots:
+        space = Space(Choice("x", (1, 3)))
+
+        def ingest(self, points): ...
+
+        def suggest(self, num_points=None):
+            return [{"x": 1}]
+
+        def get_best_points(self):
+            return [(0, {"x": readback}, {"det": 1.0})]
+
+    plan = flow([beam.det], [beam.x], Slots(), objectives=["det"], max_points=2, finally_move="best")
+    assert RE(plan).result(30).plan_result.exit_status == "success"
     assert beam.x.position == where
     assert ("the motors stay where they are" in caplog.text) == (where == 1.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, cast, get_args
 from uuid import uuid4
@@ -12,9 +13,9 @@ from uuid import uuid4
 from bluesky.utils import Msg
 
 from skysteer.documents import Fields, PerEvent, PerRun
-from skysteer.errors import FieldError, PreflightError, SkysteerError
+from skysteer.errors import FieldError, PointError, PreflightError, SkysteerError
 from skysteer.handoff import SuggestionQueue
-from skysteer.model import AdaptiveResult, Axis, Observation, Patience, Space
+from skysteer.model import AdaptiveResult, Choice, Observation, Patience, Space
 from skysteer.plans import Cleared, Options, Plan, move, positions, preflight, returning
 from skysteer.protocols import Recommender
 from skysteer.recommenders import Advisor, Reduce
@@ -200,11 +201,19 @@ def _best(advisor: Advisor, patience: Patience, result: AdaptiveResult) -> Plan[
 
 
 def _destination(space: Space, best: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the motors are to go for a best point, unchecked. A readback may lie a little outside the space."""
+    """Where the motors are to go for a best point, unchecked.
+
+    A readback may lie a little outside the space, or beside a numbered option.
+    """
     there = {name: best[name] for name in space if name in best}
     for axis in space.axes:
         value = there.get(axis.name)
-        if isinstance(axis, Axis) and axis.bounded and isinstance(value, float):
+        if not isinstance(value, float):
+            continue
+        if isinstance(axis, Choice):
+            with suppress(PointError):  # it means none of the options: left for the check
+                there[axis.name] = axis.options[axis.number_of(value)]
+        elif axis.bounded:
             inside = axis.clean(value)
             there[axis.name] = inside if abs(inside - value) <= BESIDE * (axis.high - axis.low) else value
     return there

@@ -18,14 +18,19 @@ logger = logging.getLogger(__name__)
 
 FAR_OUTSIDE = 0.1
 """A point farther beyond a limit than this part of the range is no readback of a point inside: it is counted."""
+FARTHEST = 1e6
+"""A point is learnt no farther from a limit than so many ranges: the square of its distance must remain a number."""
+LARGEST = 1e100
+"""A reading beyond this, of either sign, is as one that is not finite: it is what a device says that has none."""
 
 
 class Readings:
     """Points in the order in which they were told, each ``_id`` once.
 
-    A point with an outcome that is not finite is left out, all of it, and its
-    place is avoided. A point that lies outside the space is learnt where it
-    lies: it is knowledge, though nobody will be sent there.
+    A point with an outcome that is not finite, or beyond `LARGEST`, is left
+    out, all of it, and its place is avoided. A point that lies outside the
+    space is learnt where it lies: it is knowledge, though nobody will be sent
+    there.
 
     Parameters
     ----------
@@ -43,7 +48,7 @@ class Readings:
         self.failed = 0
         """How many points failed."""
         self.unreadable = 0
-        """How many points had an outcome that is not finite."""
+        """How many points had an outcome that is not finite, or beyond `LARGEST`."""
         self.outside = 0
         """How many points lie far outside the space."""
         self.last: Array | None = None
@@ -82,7 +87,7 @@ class Readings:
             If a point lacks an axis or an outcome, or one has a value it
             cannot have; then none of the points is learnt.
         """
-        rows = self._space.to_unit(points)
+        rows = np.clip(self._space.to_unit(points), -FARTHEST, FARTHEST)
         readings = [{name: _reading(point, name) for name in self._outcomes} for point in points]
         new: list[Point] = []
         for point, row, read in zip(points, rows, readings, strict=True):
@@ -91,7 +96,7 @@ class Readings:
             new.append(point)
             name = self._note(point)
             self.last = row
-            if not np.isfinite(list(read.values())).all():
+            if not all(abs(value) <= LARGEST for value in read.values()):
                 self.avoid.append(row)
                 self.unreadable += 1
                 continue
@@ -108,7 +113,7 @@ class Readings:
             if not self.knows(point):
                 self.failed += 1
                 if all(axis in point for axis in self._space):
-                    row = self._space.to_unit([point])[0]
+                    row = np.clip(self._space.to_unit([point])[0], -FARTHEST, FARTHEST)
                     self.avoid.append(row)
                     self.last = row
             self._note(point)

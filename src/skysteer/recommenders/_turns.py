@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import index
 from typing import Any, TypeGuard
 from zlib import crc32
 
@@ -48,8 +49,14 @@ class Turns:
         self._pending = self._own(points)
 
     def next(self, num_points: int | None, total: int | None = None) -> list[int]:
-        """Return up to `num_points` (``None`` is one) numbers below `total` whose turn it is."""
-        wanted = 1 if num_points is None else num_points
+        """Return up to `num_points` (``None`` is one) numbers below `total` whose turn it is.
+
+        Raises
+        ------
+        ValueError
+            If `num_points` is not a whole number, or below 0.
+        """
+        wanted = 1 if num_points is None else _count(num_points)
         numbers: list[int] = []
         number = self._low
         while len(numbers) < wanted and (total is None or number < total):
@@ -62,3 +69,13 @@ class Turns:
         ids = (point.get("_id") for point in points)
         numbers = (int(name[len(self._prefix) :]) for name in ids if self.owns(name))
         return {number for number in numbers if number >= self._low}
+
+
+def _count(num_points: object) -> int:
+    try:
+        count = index(num_points)  # pyright: ignore[reportArgumentType]  that is the question
+    except TypeError:
+        count = -1
+    if count < 0:
+        raise ValueError(f"num_points must be a whole number, 0 or more, or None, found {num_points!r}")
+    return count

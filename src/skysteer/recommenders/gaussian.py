@@ -181,8 +181,8 @@ class GaussianProcess:
             space, self._readings, self._goal, constraints=kept, safe=never, given=known, counted=counted
         )
         self._steps = Steps(space)
-        made_of = (space, self._goal, kept, never, self._starts, self._initial, travel, length_scale, noise, counts)
-        self._turns = Turns("gaussian", (made_of, gate, seed))
+        made_of = (space, self._goal, kept, never, self._starts, self._initial, travel, length_scale, noise)
+        self._turns = Turns("gaussian", (made_of, sorted(counted), gate, seed))
         self._strange = 0  # points that nobody asked this one for
         self._pending: list[Point] = []
         self._asked: dict[Any, dict[str, Any]] = {}  # what was suggested and not yet heard of
@@ -196,7 +196,8 @@ class GaussianProcess:
     def ingest(self, points: Sequence[Point]) -> None:
         """Learn from measured points. Points already seen (same ``_id``) change nothing.
 
-        A point with an outcome that is not finite is left out of the model, and its place is not asked for again.
+        A point with an outcome that is not finite, or beyond 1e100, is left out of the model, and its place is not
+        asked for again.
         A point outside the space is learnt where it lies; one far outside is counted in the report.
         A point without axes, as the plans of bluesky-adaptive tell it, is where its ``_id`` was suggested.
 
