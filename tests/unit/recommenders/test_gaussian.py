@@ -250,7 +250,7 @@ class TestAwkwardData:
 
     def test_a_fit_that_fails_is_said_aloud_and_survived(self, monkeypatch, caplog):
         recommender = taught(12)
-        monkeypatch.setattr(_fit._LogPosterior, "loss", lambda _, theta: (_fit.NO_SOLUTION, np.zeros_like(theta)))
+        monkeypatch.setattr(_fit._LogPosterior, "loss", lambda _, theta: (math.inf, np.zeros_like(theta)))
         recommender.ingest(measured([{"x": 0.0, "y": 0.0}]))
         with caplog.at_level(logging.WARNING):
             assert len(recommender.suggest()) == 1

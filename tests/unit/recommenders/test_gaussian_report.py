@@ -89,7 +89,7 @@ class TestTheReport:
         assert recommender.report()["fits_failed"] == 0
 
         def nowhere(_, theta):
-            return _fit.NO_SOLUTION, np.zeros_like(theta)
+            return math.inf, np.zeros_like(theta)
 
         monkeypatch.setattr(_fit._LogPosterior, "loss", nowhere)
         recommender.ingest([{"x": 0.0, "y": 0.5, "a": 1.0}])
