@@ -13,6 +13,9 @@ from typing import ClassVar
 import cloudpickle
 import numpy as np
 import pytest
+from adaptive import Learner1D, Learner2D
+from gest_api import Generator as Standard
+from gest_api.vocs import VOCS
 from sklearn.linear_model import BayesianRidge
 
 from skysteer.errors import NoRecommendation
@@ -20,7 +23,8 @@ from skysteer.model import Axis, Choice, Space
 from skysteer.recommenders import Grid, Sequence, Sobol
 from skysteer.recommenders.curve import Curve
 from skysteer.recommenders.estimator import Estimator
-from skysteer.recommenders.gaussian import GaussianProcess
+from skysteer.recommenders.foreign import Generator, Learner, TellAsk
+from skysteer.recommenders.gaussian import GaussianProcess, Travel
 from skysteer.recommenders.gpcam import GpCAM
 from skysteer.recommenders.library import LibraryRecommender
 from skysteer.recommenders.spectra import Cluster, Decomposition
@@ -84,6 +88,63 @@ OTHERS = {
     ),
     "Cluster": (lambda: Cluster(LINE, map="spectrum"), LINE, ["spectrum"], spectra),
 }  # fmt: skip
+STEPPED = Space(Axis("n", 1, 12, step=1), Axis("y", 0, 1), Choice("filter", ("Al", "Cu")))
+START = [{"x": x, "y": y} for x in (0.0, 1.0, 2.0) for y in (20.0, 30.0, 40.0, 50.0)]  # more than are underway at once
+PARETO = {"a": "maximize", "b": "minimize"}
+# What a Gaussian process may be asked for, in which space; `a` and `b` are measured.
+PROCESSES = {
+    "ucb": (PLANE, {"maximize": "a", "acquisition": "ucb"}),
+    "variance": (PLANE, {"minimize": "a", "acquisition": "max_variance"}),
+    "map": (PLANE, {"map": "a"}),
+    "weighted": (PLANE, {"weights": {"a": 1.0, "b": -0.5}}),
+    "pareto": (PLANE, {"objectives": PARETO}),
+    "chebyshev": (PLANE, {"objectives": PARETO, "acquisition": "chebyshev"}),
+    "constrained": (PLANE, {"maximize": "a", "constraints": {"b": ("<=", 4.0)}}),
+    "safe": (PLANE, {"maximize": "a", "safe": {"b": ("<=", 1e3)}, "initial": START}),
+    "steps": (STEPPED, {"maximize": "a"}),
+    "stepped map": (STEPPED, {"map": "a"}),
+    "travel": (PLANE, {"maximize": "a", "travel": Travel({"x": 1.0}, exposure=0.5)}),
+    "given": (PLANE, {"maximize": "a", "length_scale": {"x": 2.0}, "noise": 0.1, "initial": START}),
+}
+
+
+class Randomly:
+    """An agent with ``tell`` and ``ask``."""
+
+    def __init__(self):
+        self.random = np.random.default_rng(1)
+
+    def ask(self, n):
+        return self.random.uniform([-5, 0], [5, 100], (n, 2)).tolist()
+
+    def tell(self, x, y): ...
+
+
+class Standardly(Standard):
+    """A generator of the gest-api standard."""
+
+    def __init__(self):
+        self.vocs = VOCS(variables={"x": [-5, 5], "y": [0, 100]}, objectives={"det": "MAXIMIZE"})
+        super().__init__(self.vocs)
+        self.random = np.random.default_rng(1)
+
+    def _validate_vocs(self, vocs): ...
+
+    def suggest(self, num_points):
+        return [
+            dict(zip("xy", self.random.uniform([-5, 0], [5, 100]).tolist(), strict=True)) for _ in range(num_points)
+        ]
+
+    def ingest(self, results): ...
+
+
+# Of somebody else: how it is made, in which space, and whether it is a function of what it was told.
+FOREIGN = {
+    "TellAsk": (lambda: TellAsk(Randomly(), ["x", "y"], "det", space=PLANE), PLANE, False),
+    "Generator": (lambda: Generator(Standardly()), PLANE, False),
+    "Learner1D": (lambda: Learner(Learner1D(None, (-5, 5)), "x", "det"), LINE, True),
+    "Learner2D": (lambda: Learner(Learner2D(None, [(-5, 5), (0, 100)]), ["x", "y"], "det"), PLANE, True),
+}
 IN_A_PROCESS = {"GaussianProcess, maximum", "Library, best"}
 """Those that are sent to a process of their own too, in the plane."""
 
@@ -106,6 +167,20 @@ def test_our_recommender_keeps_every_promise(name, where):
 def test_our_recommender_of_other_objectives_keeps_every_promise(name):
     make, space, objectives, truth = OTHERS[name]
     assert check_recommender(make, space, objectives, truth=truth, process=False, sizes=[]).ok
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_gaussian_process_keeps_every_promise_whatever_it_looks_for(name):
+    space, options = PROCESSES[name]
+    several = not {"objectives", "weights", "constraints", "safe"}.isdisjoint(options)
+    objectives = ["a", "b"] if several else ["a"]
+    assert check_recommender(lambda: GaussianProcess(space, **options), space, objectives, process=False, sizes=[]).ok
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_made_of_others_keeps_every_promise(name):
+    make, space, pure = FOREIGN[name]
+    assert check_recommender(make, space, ["det"], pure=pure, process=False, sizes=[]).ok
 
 
 # -- recommenders that break one promise each

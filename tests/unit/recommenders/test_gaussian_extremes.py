@@ -67,9 +67,7 @@ def test_a_place_too_far_away_for_its_square_is_survived_and_counted(caplog):
 
 
 @pytest.mark.parametrize("number", [-1, 1.5, "2"])
-@pytest.mark.parametrize(
-    "make", [lambda: GaussianProcess(SPACE, map="a"), lambda: Sobol(SPACE), lambda: Grid(SPACE, 4)]
-)
+@pytest.mark.parametrize("make", [partial(GaussianProcess, map="a"), Sobol, partial(Grid, num_points_per_axis=4)])
 def test_no_number_of_points_is_refused_in_words(make, number):
     with pytest.raises(ValueError, match=r"num_points must be a whole number, 0 or more, or None, found "):
         make(SPACE).suggest(number)
