@@ -16,6 +16,7 @@ This is the posterior itself, without approximation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,14 @@ BLOCK = 256
 """V grows by so many rows at a time, and nothing is copied when it does."""
 SCRATCH = 1 << 22
 """So many numbers at the most are worked on at a time beside V."""
+ROUNDING = 1e-4
+"""In float32 a reading's noise variance is at least this part of the kernel's variance.
+
+Rounding errors grow as they go from row to row of V, the faster the smaller the noise and the smoother the kernel:
+with a tenth of this, or no `SMOOTHEST`, a smooth objective without noise loses all digits within a thousand readings.
+"""
+SMOOTHEST = 3.0
+"""In float32 no correlation length is longer, in parts of a feature's range."""
 
 
 class Whitened:
@@ -47,9 +56,11 @@ class Whitened:
     """
 
     def __init__(self, candidates: Array, hyper: Hyperparameters, dtype: type[np.floating[Any]] = np.float64) -> None:
+        if dtype is not np.float64:
+            noise = max(hyper.noise, ROUNDING * hyper.variance)
+            hyper = replace(hyper, noise=noise, scale=np.minimum(hyper.scale, SMOOTHEST))
         self.hyper, self._dtype = hyper, dtype
-        # Below this, rounding would make the noise of a reading negative.
-        self._noise = hyper.noise + JITTER if dtype is np.float64 else max(hyper.noise, 1e-5)
+        self._noise = hyper.noise + JITTER
         self._candidates = candidates / hyper.scale
         self._squares = np.einsum("ij,ij->i", self._candidates, self._candidates)
         self._blocks: list[NDArray[Any]] = []
@@ -240,8 +251,13 @@ class Belief:
 
 
 def _factored(matrix: Array, least: float) -> Array:
+    # What is left of a point is never below the noise; in float32 rounding may say so.
     if len(matrix) == 1:
-        # What is left of a point is never below the noise; in float32 rounding may say so.
         return np.sqrt(np.maximum(matrix, least))
-    factor: Array = linalg.cholesky(matrix, lower=True)
+    try:
+        factor: Array = linalg.cholesky(matrix, lower=True)
+    except linalg.LinAlgError:
+        widths, vectors = np.linalg.eigh(matrix)
+        matrix = (vectors * np.maximum(widths, least)) @ vectors.T
+        factor = linalg.cholesky(matrix, lower=True)
     return factor

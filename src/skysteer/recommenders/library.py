@@ -94,8 +94,9 @@ class LibraryRecommender:
         Of the axes.
     dtype
         Of the large matrix: ``"float64"``, ``"float32"`` (half the memory, good to
-        1e-3 standard deviations; of near equals it may then choose another, told
-        at once or one by one), or ``None``: float64 where 5000 readings fit.
+        1e-3 standard deviations; a reading counts as having a noise of 1 % of the
+        signal at least; of near equals it may then choose another, told at once
+        or one by one), or ``None``: float64 where 5000 readings fit.
     memory
         GiB for the large matrix; while the next kernel is prepared there are
         two. With more readings than fit, the samples least worth measuring

@@ -326,3 +326,22 @@ def test_a_point_with_a_feature_missing_is_refused():
     recommender.suggest()
     with pytest.raises(PointError, match="lacks the feature 'x2'"):
         recommender.predict([{"x0": 0.1, "x1": 0.1}])
+
+
+@pytest.mark.parametrize(("scale", "variance", "dimensions"), [(20.0, 100.0, 1), (3.0, 30.0, 2), (1.0, 3.0, 4)])
+@pytest.mark.parametrize("pieces", ["one by one", "in batches"])
+def test_in_float32_rounding_does_not_grow_where_a_smooth_objective_has_no_noise(scale, variance, dimensions, pieces):
+    rng = np.random.default_rng(0)
+    rows = rng.random((300, dimensions))
+    columns = np.concatenate([rng.permutation(300) for _ in range(4)])
+    values = 1.4 * np.sin(3 * rows[:, 0])
+    small = Whitened(rows, Hyperparameters(np.full(dimensions, scale), variance, 1e-8), np.float32)
+    exact = Whitened(rows, small.hyper)  # the kernel that float32 can hold
+    step = 1 if pieces == "one by one" else 50
+    for start in range(0, len(columns), step):
+        some = columns[start : start + step]
+        small.learn(rows[some], values[some], some)
+    exact.learn(rows[columns], values[columns], columns)
+    np.testing.assert_allclose(small.mean, exact.mean, atol=1e-2)
+    np.testing.assert_allclose(small.sd, exact.sd, atol=2e-2)
+    assert np.abs(small.mean - values).max() < 0.05
