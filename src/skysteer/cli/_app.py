@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 import skysteer
 
 from . import _check, _compare, _run, _simulate
+from ._errors import hush_the_engine
 
 __all__ = ["app", "main"]
 
@@ -117,9 +117,8 @@ def demo(
         check_writable(out)
         from ._measuring import Interrupted
 
-        if not debug:  # the engine logs the traceback of what it also raises
-            for name in ("bluesky", "ophyd_async"):
-                logging.getLogger(name).addHandler(logging.NullHandler())
+        if not debug:
+            hush_the_engine()
         try:
             if watchdog:
                 from ._watch import WatchSettings, run_watch_demo

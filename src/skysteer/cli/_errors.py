@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import typer
 
-__all__ = ["INTERRUPTED", "errors_said"]
+__all__ = ["INTERRUPTED", "errors_said", "hush_the_engine"]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -28,3 +29,9 @@ def errors_said(command: str, *, debug: bool) -> Generator[None]:
             raise
         typer.echo(f"{command}: {' '.join(str(exc).split()) or type(exc).__name__}", err=True)
         raise typer.Exit(1) from None
+
+
+def hush_the_engine() -> None:
+    """Keep off the screen, where nobody set up logging, what the engine logs of an error that it also raises."""
+    for name in ("bluesky", "ophyd_async"):
+        logging.getLogger(name).addHandler(logging.NullHandler())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import tokenize
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
 import typer
 
-from ._errors import errors_said
+from ._errors import errors_said, hush_the_engine
 
 __all__ = ["run"]
 
@@ -43,44 +44,65 @@ def run(
     with errors_said("skysteer run", debug=debug):
         from ._found import load_file
 
+        if agent.suffix != ".py":
+            raise ValueError(f"{agent} is no agent: expected a Python file, its name ending in .py")
+        if not debug:
+            hush_the_engine()
         module = load_file(str(agent), str(agent))
         main = getattr(module, "main", None)
         if not callable(main):
             raise ValueError(f"{agent} is no agent: it has no function main()")
         _set(module, settings or [])
         if show:
-            for name, value in _settings(module).items():
-                typer.echo(f"{name} = {value!r}")
+            for name, said in _settings(module).items():
+                typer.echo(f"{name} = {getattr(module, name)!r}" + (f"\n    {said}" if said else ""))
         else:
             main()
 
 
-def _settings(module: ModuleType) -> dict[str, Any]:
-    """The names in capitals that the file itself assigns."""
+def _settings(module: ModuleType) -> dict[str, str]:
+    """The names in capitals that the file itself assigns, and the docstring under each."""
     assert module.__file__ is not None
-    tree = ast.parse(Path(module.__file__).read_text())
-    targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
-    names = [target.id for target in targets if isinstance(target, ast.Name) and target.id.isupper()]
-    return {name: getattr(module, name) for name in names}
+    with tokenize.open(module.__file__) as file:  # in the encoding that the file says
+        body = ast.parse(file.read()).body
+    found: dict[str, str] = {}
+    for node, after in zip(body, [*body[1:], None], strict=True):
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        said = ""
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
+            said = " ".join(after.value.value.split())
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id.isupper() and hasattr(module, target.id):
+                found[target.id] = said
+    return {name: said for name, said in found.items() if not name.startswith("_")}
 
 
 def _set(module: ModuleType, assignments: list[str]) -> None:
     known = _settings(module)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
+        name = name.strip()
         if not equals or name not in known:
             has = ", ".join(known) or "none"
             raise ValueError(f"--set {assignment}: expected NAME=VALUE with one of the settings of the file: {has}")
-        try:
-            value = ast.literal_eval(text)
-        except (SyntaxError, ValueError):
-            value = text  # a word needs no quotes in a shell
-        before = known[name]
-        if isinstance(before, float) and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if before is not None and type(value) is not type(before):
-            raise ValueError(
-                f"--set {assignment}: {value!r} is a {type(value).__name__}, expected a {type(before).__name__} "
-                f"as in {name} = {before!r}"
-            )
-        setattr(module, name, value)
+        setattr(module, name, _like(getattr(module, name), text, f"--set {assignment}", name))
+
+
+def _like(before: Any, text: str, spec: str, name: str) -> Any:
+    """The value that a text stands for, of the type of the one before."""
+    try:
+        value = ast.literal_eval(text.strip())
+    except (SyntaxError, TypeError, ValueError):
+        value = text  # a word needs no quotes in a shell
+    if isinstance(before, str) and not isinstance(value, str):
+        return text  # the sample may be named 12
+    if isinstance(before, float) and type(value) is int:
+        return float(value)
+    if before is not None and type(value) is not type(before):
+        raise ValueError(
+            f"{spec}: {value!r} is of type {type(value).__name__}, expected {type(before).__name__} "
+            f"as in {name} = {before!r}"
+        )
+    return value
