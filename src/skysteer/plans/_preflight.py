@@ -20,6 +20,9 @@ from ._waiting import Plan, run_coroutine
 
 DataKeys = Mapping[str, Mapping[str, Any]]
 
+MOST_TRIED = 50
+"""So many options of a choice a motor is asked about before a plan starts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
@@ -121,13 +124,13 @@ async def _describe(device: Any) -> DataKeys | None:
 
 
 async def _out_of_reach(motors: Sequence[Any], space: Space) -> dict[str, str]:
-    """What motors that check a value say of the ends of their axis."""
+    """What motors that check a value say of the ends of their axis, or of the options of their choice."""
     refused: dict[str, str] = {}
     for motor in motors:
         axis, checks = space.get(motor.name), isinstance(motor, Checkable)
         if axis is None or not checks:
             continue
-        for value in axis.options if isinstance(axis, Choice) else (axis.low, axis.high):
+        for value in _tried(axis) if isinstance(axis, Choice) else (axis.low, axis.high):
             if isinstance(value, float) and not math.isfinite(value):
                 continue
             try:
@@ -135,6 +138,17 @@ async def _out_of_reach(motors: Sequence[Any], space: Space) -> dict[str, str]:
             except Exception as exc:
                 refused[motor.name] = f"motor {motor.name!r} refuses {axis.name}={value}, which is in the space: {exc}"
     return refused
+
+
+def _tried(choice: Choice) -> Sequence[Any]:
+    """All options of a choice; of a sample changer's ten thousand some from all over the list, and the extremes."""
+    options = choice.options
+    if len(options) <= MOST_TRIED:
+        return options
+    numbers = [option for option in options if not isinstance(option, str)]
+    extremes = [min(numbers), max(numbers)] if numbers else []
+    even = [options[n * (len(options) - 1) // (MOST_TRIED - 1)] for n in range(MOST_TRIED)]
+    return list(dict.fromkeys([*extremes, *even]))
 
 
 def _readback(motor: Any, described: DataKeys) -> str:

@@ -169,6 +169,30 @@ def test_problems_of_options_and_devices_are_in_one_error_too(RE, beam):
     assert len(wrong) == len(words)
 
 
+class Changer(SynAxis):
+    """Takes numbers of samples up to 9000, and says which it was asked about."""
+
+    def __init__(self):
+        super().__init__(name="sample")
+        self.asked = []
+
+    def check_value(self, value):
+        self.asked.append(value)
+        if value > 9000:
+            raise ValueError(f"no holder {value}")
+
+
+def test_of_ten_thousand_samples_a_changer_is_asked_about_the_extremes_and_a_few(RE, beam):
+    changer = Changer()
+    one_too_large = (*range(4001), 9999, *range(4001, 8000))
+    (wrong,) = problems(RE, [beam.det], [changer], space=Space(Choice("sample", one_too_large)))
+    assert wrong == "motor 'sample' refuses sample=9999, which is in the space: no holder 9999"
+    changer.asked.clear()
+    clear(RE, [beam.det], [changer], space=Space(Choice("sample", tuple(range(9000)))))
+    assert {0, 8999} <= set(changer.asked)
+    assert 20 <= len(changer.asked) <= 60
+
+
 def test_classic_limits_and_units_are_looked_at_too(RE, beam):
     wrong = problems(RE, [beam.det], [classic_motor()], space=Space(Axis("theta", -10, 45, units="rad")))
     assert wrong == [
