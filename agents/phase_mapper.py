@@ -6,6 +6,9 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import ListedColormap
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from skysteer import Axis, RunEngine, Space, adaptive_scan
 from skysteer.recommenders.library import LibraryRecommender
@@ -28,7 +31,10 @@ def mapper(space, objective):
     if RECOMMENDER == "gpcam":
         from skysteer.recommenders.gpcam import GpCAM
 
-        return GpCAM(space, map=objective, acquisition="gradient", seed=SEED)
+        # It follows the first boundary it sees: let it see all of them first.
+        return GpCAM(
+            space, map=objective, acquisition="gradient", noise=0.03, initial=max(MAX_POINTS // 4, 5), seed=SEED
+        )
     # 0.5 is halfway between the two phases.
     return LibraryRecommender.of_grid(space, POSITIONS, edges=objective, level=0.5, seed=SEED)
 
@@ -39,17 +45,25 @@ def nearest(measured, values, places):
     return values[distances.argmin(axis=1)]
 
 
-def draw(measured, right, places, map_, truth):
+def draw(measured, right, places, map_, truth, wrong):
     """The map beside the truth, with the points."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True, layout="constrained")
     side = round(len(places) ** 0.5)
-    for ax, values, title in ((axes[0], map_, f"{len(measured)} points"), (axes[1], truth, "the truth")):
-        ax.imshow(
-            values.reshape(side, side).T, origin="lower", extent=(-5, 5, -5, 5), cmap="coolwarm", alpha=0.6, vmin=0, vmax=1
-        )
-        ax.set(title=title, xlabel="x (mm)")
+    x, y = places.T.reshape(2, side, side)
+    colors = ListedColormap(["#9ecae1", "#fdae6b"])
+    titles = (f"map from {len(measured)} points, wrong on {wrong:.1%}", "the truth")
+    for ax, values, title in zip(axes, (map_, truth), titles, strict=True):
+        ax.pcolormesh(x, y, values.reshape(side, side), cmap=colors, vmin=0, vmax=1, shading="nearest")
+        ax.contour(x, y, truth.reshape(side, side), levels=[0.5], colors="black", linewidths=1.0)
+        ax.set(title=title, xlabel="x (mm)", xlim=(-5, 5), ylim=(-5, 5), aspect="equal")
     axes[0].set_ylabel("y (mm)")
-    axes[0].scatter(*measured.T, c=right, cmap="coolwarm", edgecolors="black", linewidths=0.6, s=18, vmin=0, vmax=1)
+    for phase, color, text in ((False, "#08519c", "another phase"), (True, "#a63603", "second phase")):
+        points = measured[right == phase]
+        axes[0].scatter(*points.T, c=color, edgecolors="white", linewidths=0.5, s=22, label=f"measured: {text}")
+    shown = [Patch(color=color, label=text) for color, text in zip(colors.colors, ("another", "second"), strict=True)]
+    shown.append(Line2D([], [], color="black", lw=1.0, label="true boundary"))
+    points, _ = axes[0].get_legend_handles_labels()
+    figure.legend(handles=[*points, *shown], loc="outside lower center", ncols=5, frameon=False, fontsize="small")
     figure.savefig(PICTURE, dpi=120)
     plt.close(figure)
 
@@ -72,12 +86,14 @@ def main():
     truth = np.array([wafer.true_phases.phase(x, y) == 1 for x, y in places])
     map_ = nearest(measured, right, places)
     side = round(MAX_POINTS**0.5)
-    even = np.array([(x, y) for x in (np.arange(side) + 0.5) / side for y in (np.arange(side) + 0.5) / side]) * 10 - 5
+    middles = (np.arange(side) + 0.5) / side * 10 - 5
+    even = np.array([(x, y) for x in middles for y in middles])
     even_map = nearest(even, np.array([wafer.true_phases.phase(x, y) == 1 for x, y in even]), places)
+    wrong, even_wrong = np.mean(map_ != truth), np.mean(even_map != truth)
     print(f"{result.measured} points: {result.reason}")
-    print(f"wrong phase on {np.mean(map_ != truth):.2%} of the map; with {len(even)} even points {np.mean(even_map != truth):.2%}")
+    print(f"wrong phase on {wrong:.2%} of the map; with {len(even)} even points {even_wrong:.2%}")
     if PICTURE:
-        draw(measured, right, places, map_, truth)
+        draw(measured, right, places, map_, truth, wrong)
         print(f"picture: {PICTURE}")
 
 
