@@ -53,7 +53,7 @@ class Match:
         number, row
             -1 and the row of what is in no library; a number and ``None`` for
             a sample; a number and a row where a motor that should have gone to
-            a sample stopped elsewhere.
+            a sample stopped elsewhere, or a changer brought another one.
 
         Raises
         ------
@@ -62,6 +62,10 @@ class Match:
         """
         samples = self._samples
         if asked >= 0:
+            if samples.id_column in samples.space and samples.id_column in point:
+                there = self._named(point[samples.id_column])
+                if there is not None and there != asked:  # the changer brought another one
+                    return asked, samples.rows[there]
             away = self._positions is not None and not self._is_at(point, asked)
             return asked, samples.row_of(point) if away else None
         if samples.id_column in point and (number := self._named(point[samples.id_column])) is not None:

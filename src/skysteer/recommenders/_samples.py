@@ -12,6 +12,7 @@ from skysteer.errors import PointError, SpaceError
 from skysteer.model import Axis, Choice, Space
 
 from ._matern import Array
+from ._readings import FARTHEST
 from ._turns import Point
 
 SHOWN = 5
@@ -63,7 +64,10 @@ class Samples:
             values = np.array([float(point[name]) for name in self.features])
         except (KeyError, TypeError, ValueError):
             return None
-        return (values - self.low) / self.width if np.isfinite(values).all() else None
+        if not np.isfinite(values).all():
+            return None
+        with np.errstate(over="ignore"):
+            return np.clip((values - self.low) / self.width, -FARTHEST, FARTHEST)
 
 
 def read_samples(
@@ -159,9 +163,9 @@ def shown(names: Sequence[Any]) -> str:
 
 def _columns(table: Any) -> dict[str, Sequence[Any]]:
     if isinstance(table, Mapping):
-        return {str(name): _listed(column) for name, column in cast("Mapping[Any, Any]", table).items()}
+        return {str(name): _listed(name, column) for name, column in cast("Mapping[Any, Any]", table).items()}
     if hasattr(table, "columns"):  # a DataFrame, without importing pandas
-        return {str(name): _listed(table[name]) for name in table.columns}
+        return {str(name): _listed(name, table[name]) for name in table.columns}
     if isinstance(table, Sequence) and not isinstance(table, str | bytes):
         rows = cast("Sequence[Any]", table)
         for number, row in enumerate(rows):
@@ -174,8 +178,13 @@ def _columns(table: Any) -> dict[str, Sequence[Any]]:
     )
 
 
-def _listed(column: Any) -> Sequence[Any]:
-    return cast("Sequence[Any]", column) if isinstance(column, list | tuple) else np.asarray(column).tolist()
+def _listed(name: Any, column: Any) -> Sequence[Any]:
+    if isinstance(column, list | tuple):
+        return cast("Sequence[Any]", column)
+    values = np.asarray(column)
+    if not values.ndim:
+        raise SpaceError(f"the column {name!r} of the library is {column!r}, expected a value for each sample")
+    return values.tolist()
 
 
 def _ids(column: Sequence[Any], name: str) -> tuple[str | int | float, ...]:

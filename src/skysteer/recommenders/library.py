@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 from typing import Any, Literal, cast
 from zlib import crc32
 
@@ -20,6 +21,7 @@ from ._library_models import GIB, MOST_FITTED, Model, Models, taken_over
 from ._library_route import short_way
 from ._library_states import SampleState, SampleStates, State
 from ._matern import Array
+from ._readings import LARGEST
 from ._samples import Samples, grid_samples, read_samples
 from ._turns import Point, Turns
 
@@ -157,13 +159,13 @@ class LibraryRecommender:
             raise ValueError(
                 f"give exactly one of maximize=, minimize=, map=, edges=, cover=True; found {dict(goals) or 'none'}"
             )
-        for name, number, least in (("initial", initial, 1), ("repeats", repeats, 1), ("retries", retries, 0)):
-            if number is not None and number < least:
-                raise ValueError(f"{name} must be at least {least}, found {number}")
+        _check_numbers(seed=(seed, 0), initial=(initial, 1), repeats=(repeats, 1), retries=(retries, 0))
         if not tolerance >= 0:
             raise ValueError(f"tolerance must be a part of the range, 0 or more, found {tolerance}")
-        if isinstance(level, str) and level != "middle":
-            raise ValueError(f"level must be a number, 'middle' or None, found {level!r}")
+        if level not in ("middle", None) and not (isinstance(level, Real) and np.isfinite(float(level))):
+            raise ValueError(f"level must be a finite number, 'middle' or None, found {level!r}")
+        if not (isinstance(memory, Real) and 0 < memory < np.inf):
+            raise ValueError(f"memory must be a number of GiB above 0, found {memory!r}")
         self._goal: Goal = goals[0][0]
         self._objective: str | None = None if cover else goals[0][1]
         if not isinstance(samples, Samples):
@@ -240,7 +242,7 @@ class LibraryRecommender:
 
         A point belongs to a sample by its ``_id``, by the sample's name, or by
         its position. What belongs to none is learnt too if it has all features.
-        A reading that is not finite counts as a failure of its sample.
+        A reading that is not finite, or beyond 1e100, counts as a failure of its sample.
 
         Raises
         ------
@@ -252,7 +254,7 @@ class LibraryRecommender:
         for point, number, row, reading in found:
             if self._is_known(point):
                 continue
-            if not np.isfinite(reading):
+            if not abs(reading) <= LARGEST:
                 self._fail(number)
                 continue
             at = self._samples.rows[number] if row is None else row
@@ -274,8 +276,13 @@ class LibraryRecommender:
         """Return up to that many samples to measure next (``None`` is one), the best first, or in short order.
 
         Empty when every sample was measured, failed too often, or was retired.
+
+        Raises
+        ------
+        ValueError
+            If `num_points` is not a whole number, or below 0.
         """
-        numbers = self._chosen(1 if num_points is None else num_points)
+        numbers = self._chosen(_count(num_points))
         if self._speeds and len(numbers) > 1:
             numbers = [numbers[n] for n in short_way(self._seconds(numbers), self._start())]
         return [{**self._samples.place(n), "_id": self._turns.id(self._attempt(n))} for n in numbers]
@@ -494,6 +501,22 @@ class LibraryRecommender:
         flying = [number for _, number, _ in self._pending if number >= 0]
         last = flying[-1] if flying else self._last
         return self._seconds([last])[0] if last >= 0 else None
+
+
+def _count(num_points: int | None) -> int:
+    if num_points is None:
+        return 1
+    if not isinstance(num_points, Integral) or num_points < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"num_points must be a whole number, 0 or more, or None, found {num_points!r}")
+    return int(num_points)
+
+
+def _check_numbers(**given: tuple[Any, int]) -> None:
+    for name, (number, least) in given.items():
+        if number is None and name == "initial":
+            continue
+        if type(number) is bool or not isinstance(number, Integral) or number < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, found {number!r}")
 
 
 def _several(names: Any) -> list[Any]:

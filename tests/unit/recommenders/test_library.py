@@ -395,6 +395,17 @@ class TestWhichSampleAPointIsAbout:
         recommender.ingest([{**point, "det": 1.0}])
         assert recommender.state(point["sample"]).state == "measured"
 
+    def test_where_the_changer_brought_another_sample_that_one_is_learnt(self):
+        recommender = taught(20, axes="sample", maximize="det", function=lambda point: 0.0)
+        (point,) = recommender.suggest()
+        other = "s7" if point["sample"] != "s7" else "s8"
+        before = recommender.predict([point["sample"], other])[0]
+        recommender.ingest([{**point, "sample": other, "det": 5.0}])
+        after = recommender.predict([point["sample"], other])[0]
+        assert before[1] < 0.1
+        assert after[1] > max(1.0, 2 * after[0])
+        assert recommender.suggest()[0]["sample"] != point["sample"]  # it was tried
+
     def test_without_names_samples_are_numbered(self):
         recommender = LibraryRecommender({"x": [1.0, 2.0, 4.0]}, features=["x"], axes="sample", maximize="det")
         assert sorted(point["sample"] for point in recommender.suggest(3)) == [0, 1, 2]
@@ -491,6 +502,23 @@ class TestWhatItSays:
             recommender.ingest([{**point, "det": 7.0} for point in recommender.suggest()])
         assert recommender.suggest() == []
         recommender.close()
+
+    def test_a_reading_that_no_detector_gives_is_a_failure(self):
+        recommender = taught(20)
+        (point,) = recommender.suggest()
+        recommender.ingest([{**point, "det": -1.7e308}])
+        assert recommender.state(sample_of(recommender, point)).state == "failed"
+        assert len(recommender.suggest(3)) == 3
+
+    def test_a_point_at_the_end_of_the_world_is_survived(self):
+        recommender = taught(20)
+        recommender.ingest([{"x": 1e300, "y": -1e300, "det": 1.0}])
+        assert len(recommender.suggest(3)) == 3
+
+    def test_what_is_no_number_of_points_is_refused(self):
+        for number in (-1, 1.5):
+            with pytest.raises(ValueError, match=f"whole number, 0 or more, or None, found {number}"):
+                library().suggest(number)
 
     def test_huge_and_tiny_readings_are_survived(self):
         recommender = taught(20, lambda point: 1e30 * bowl(point))
