@@ -174,8 +174,10 @@ class Led(ABC):
 
     def _next(self, number: int, underway: list[Array], taken: set[int]) -> tuple[Array, dict[str, Any]] | None:
         known = self._count + len(self._avoid)
-        if self._count >= 2 and known + len(underway) >= self._initial:
+        if known and known + len(underway) >= self._initial:
             try:
+                if self._count < 2:
+                    raise ModelError(f"of {known} points {self._count} gave something to learn from, two are needed")
                 return self._led(self._stack(underway), taken, (self._seed, known, len(underway)))
             except ModelError as exc:
                 if known not in self._fallbacks:
@@ -276,7 +278,7 @@ def scaling(values: Array) -> tuple[float, float]:
     largest = float(np.abs(values).max())
     unit = largest if largest > 1e100 else 1.0
     width = float((values / unit).std()) * unit
-    return float((values / unit).mean()) * unit, width if width > 1e-12 * largest else 1.0
+    return float((values / unit).mean()) * unit, width if width > 1e-14 * largest else 1.0
 
 
 def fitted_to(count: int) -> int:

@@ -71,6 +71,14 @@ class Models:
         return {**self._objectives, **{name: one for name, one in limited.items() if name not in self._objectives}}
 
     @property
+    def exceeded(self) -> int:
+        """How many readings are beyond a limit that is never to be exceeded."""
+        limits = [each.limit for each in self.safe]
+        return int(
+            np.any([each.sign * (self._readings.of(each.outcome) - each.bound) < 0.0 for each in limits], 0).sum()
+        )
+
+    @property
     def failures(self) -> list[str]:
         """What went wrong with fits."""
         limited = [each.surrogate for each in [*self._constraints, *self.safe]]

@@ -19,6 +19,8 @@ linalg: Any = _linalg  # it has no types
 
 GAPS = 0.1
 """Up to this part of the channels of a spectrum may be NaN: they are bridged by straight lines."""
+LARGEST = 1e100
+"""A value beyond this is taken as NaN, one below its inverse as 0: the squares of the others are numbers."""
 STARTS = 6
 """From so many starts k-means is tried."""
 WIDTH = 0.08
@@ -82,7 +84,7 @@ class Reader:
         return spectrum
 
     def _comparable(self, spectrum: Array) -> Array | None:
-        finite = np.isfinite(spectrum)
+        finite = np.isfinite(spectrum) if self.normalize else np.abs(spectrum) <= LARGEST
         if finite.mean() < 1.0 - GAPS:
             return None
         if not finite.all():
@@ -101,7 +103,7 @@ class Reader:
             if largest > 0.0:
                 spectrum = spectrum / largest  # the sum of huge values is not finite
                 spectrum = spectrum / float(np.abs(spectrum).mean())
-        return spectrum
+        return np.where(np.abs(spectrum) < 1.0 / LARGEST, 0.0, spectrum)
 
 
 def signals(spectra: Array, explained: float, most: int) -> int:
@@ -140,14 +142,16 @@ def clustered(rows: Array, count: int, seed: int) -> Labels:
     if count < 2:
         return np.zeros(len(rows), np.int64)
     best, least = np.zeros(len(rows), np.int64), np.inf
-    for start in range(STARTS):
-        try:
-            centres, labels = vq.kmeans2(rows, count, iter=50, minit="++", missing="raise", rng=(seed, start))
-        except vq.ClusterError:  # one became empty
-            continue
-        spread = float(np.square(rows - centres[labels]).sum())
-        if spread < least:
-            best, least = labels, spread
+    while count > 1 and np.isinf(least):  # with nearly as many clusters as rows there is always one that becomes empty
+        for start in range(STARTS):
+            try:
+                centres, labels = vq.kmeans2(rows, count, iter=50, minit="++", missing="raise", rng=(seed, start))
+            except vq.ClusterError:  # one became empty
+                continue
+            spread = float(np.square(rows - centres[labels]).sum())
+            if spread < least:
+                best, least = labels, spread
+        count -= max(1, count // 8)
     met, first = np.unique(best, return_index=True)
     numbers = np.empty(met.max() + 1, np.int64)
     numbers[met[np.argsort(first)]] = np.arange(len(met))

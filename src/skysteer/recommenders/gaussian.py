@@ -91,6 +91,9 @@ class GaussianProcess:
         Limits that no suggestion may exceed, as far as is known:
         ``{"dose": ("<=", 5.0)}``. Only places are suggested where the limit is
         kept by two standard deviations, and the space is never filled blindly.
+        What is still unknown is taken to change over a quarter of the range of
+        an axis or more: where a limited outcome may rise faster, as at the edge
+        of something, say so with `length_scale`.
     initial
         How many readings before the model leads (by default 5, or one for each
         axis if that is more), or the points to measure first. With `safe` they
@@ -287,7 +290,8 @@ class GaussianProcess:
 
         ``leads`` is who chooses the next point, ``"the model"`` or else what
         and ``because``; ``last_fallback`` why the model did not choose a point
-        that was suggested earlier. ``best`` has the expected values of the
+        that was suggested earlier. ``exceeded`` counts readings beyond the
+        `safe` limits. ``best`` has the expected values of the
         best points with their standard deviations, ``fits_failed`` counts fits
         without a result, and ``outcomes`` the kernel of each model.
         """
@@ -303,6 +307,7 @@ class GaussianProcess:
             "failed": readings.failed,
             "not_finite": readings.unreadable,
             "outside": readings.outside,
+            "exceeded": models.exceeded,
             "pending": len(self._pending),
             "leads": "the model" if why is None and not models.safe else leads,
             "because": why,

@@ -73,6 +73,28 @@ def test_no_number_of_points_is_refused_in_words(make, number):
         make(SPACE).suggest(number)
 
 
+def test_readings_beyond_a_limit_that_is_never_to_be_exceeded_are_counted():
+    recommender = GaussianProcess(SPACE, maximize="a", safe={"dose": ("<=", 5.0), "a": (">=", 0.0)})
+    assert recommender.report()["exceeded"] == 0
+    seen = [(1.0, 4.0), (1.0, 6.0), (-1.0, 6.0), (-1.0, 4.0), (0.0, 5.0)]
+    recommender.ingest([{"x": n, "y": 10.0 * n, "a": a, "dose": dose} for n, (a, dose) in enumerate(seen)])
+    assert recommender.report()["exceeded"] == 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_with_its_length_known_a_steep_limit_is_not_exceeded(seed):
+    safe = [{"x": -3.0, "y": 20.0}, {"x": -2.0, "y": 10.0}, {"x": -2.5, "y": 30.0}]
+    recommender = GaussianProcess(
+        SPACE, maximize="a", safe={"dose": ("<=", 3.0)}, initial=safe, length_scale={"x": 0.35, "y": 50.0}, seed=seed
+    )
+    for _ in range(5):
+        for point in recommender.suggest(4):
+            dose = 10 / (1 + math.exp(-4 * (point["x"] - 2)))
+            recommender.ingest([{**point, "a": point["x"], "dose": dose}])
+    assert recommender.report()["exceeded"] == 0
+    assert len({point["x"] for point in recommender.suggest(3)}) == 3
+
+
 def test_ids_are_the_same_in_every_python_process():
     code = (
         "from skysteer.model import Axis, Space; from skysteer.recommenders.gaussian import GaussianProcess\n"
