@@ -301,7 +301,7 @@ def test_what_is_no_recommender_is_refused(RE, beam, flow):
 
 
 def test_an_unknown_worker_is_refused(RE, beam, flow):
-    with pytest.raises(ValueError, match="worker must be 'thread', 'process' or a distributed.Client, found 'cloud'"):
+    with pytest.raises(ValueError, match=r"worker must be 'thread', 'process' or a distributed\.Client, found 'cloud'"):
         RE(scan(flow, beam, along_x(), worker="cloud")).result(30)
 
 

@@ -168,12 +168,11 @@ class _LogPosterior:
             return math.inf, np.zeros_like(theta)
         weights: Array = linalg.cho_solve((factor, True), values, check_finite=False)
         inverse: Array = linalg.cho_solve((factor, True), np.eye(len(values)), check_finite=False)
-        lack = inverse - np.outer(weights, weights)
+        lack: Array = inverse - np.outer(weights, weights)
         slope = np.empty_like(theta)
         slope[:d] = 0.5 * np.tensordot(lack * ((5.0 / 3.0) * (1.0 + r) * decay), squares, 2)
         slope[d] = 0.5 * float(np.vdot(lack, smooth))
-        trace: Any = np.trace(lack)
-        slope[d + 1] = 0.5 * noise * float(trace)
+        slope[d + 1] = 0.5 * noise * float(np.diag(lack).sum())
         if self._trend is not None:
             slope[d + 2] = 0.5 * math.exp(theta[d + 2]) * float(np.vdot(lack, self._trend))
         return 0.5 * float(values @ weights) + float(np.log(np.diag(factor)).sum()), slope

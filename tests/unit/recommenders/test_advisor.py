@@ -226,7 +226,7 @@ def test_its_space_and_abilities_are_known(advise):
 def test_what_is_no_recommender_is_refused():
     with pytest.raises(TypeError, match=r"42 is no recommender: it needs the methods ingest\(points\) and suggest"):
         Advisor(42)
-    with pytest.raises(ValueError, match="worker must be 'thread', 'process' or a distributed.Client, found 'dask'"):
+    with pytest.raises(ValueError, match=r"worker must be 'thread', 'process' or a distributed\.Client, found 'dask'"):
         Advisor(Bare(), worker="dask")
     with pytest.raises(TypeError, match=r"Bare is a class of recommenders: make one, Bare\(...\)"):
         Advisor(Bare)
