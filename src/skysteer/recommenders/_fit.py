@@ -155,7 +155,7 @@ class _LogPosterior:
         d, values = self._dimensions, self._values
         variance, noise = math.exp(theta[d]), math.exp(theta[d + 1])
         squares: Array = self._squares * np.exp(-2.0 * theta[:d])
-        r = np.sqrt(5.0 * squares.sum(axis=2))
+        r: Array = np.sqrt(5.0 * squares.sum(axis=2))
         decay = variance * np.exp(-r)
         smooth = (1.0 + r + r * r / 3.0) * decay
         covariance = smooth.copy()
@@ -168,11 +168,11 @@ class _LogPosterior:
             return math.inf, np.zeros_like(theta)
         weights: Array = linalg.cho_solve((factor, True), values, check_finite=False)
         inverse: Array = linalg.cho_solve((factor, True), np.eye(len(values)), check_finite=False)
-        lack: Array = inverse - np.outer(weights, weights)
+        lack: Array = inverse - weights[:, None] * weights
         slope = np.empty_like(theta)
         slope[:d] = 0.5 * np.tensordot(lack * ((5.0 / 3.0) * (1.0 + r) * decay), squares, 2)
-        slope[d] = 0.5 * float(np.vdot(lack, smooth))
+        slope[d] = 0.5 * float((lack * smooth).sum())
         slope[d + 1] = 0.5 * noise * float(np.diag(lack).sum())
         if self._trend is not None:
-            slope[d + 2] = 0.5 * math.exp(theta[d + 2]) * float(np.vdot(lack, self._trend))
+            slope[d + 2] = 0.5 * math.exp(theta[d + 2]) * float((lack * self._trend).sum())
         return 0.5 * float(values @ weights) + float(np.log(np.diag(factor)).sum()), slope
