@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -133,10 +134,11 @@ class TellAsk:
         self._pay()
 
     def _new(self, count: int) -> list[dict[str, Any]]:
+        ask = getattr(self._agent, self._ask)
         try:
-            answer = getattr(self._agent, self._ask)(count)
+            answer = ask(count) if _takes_a_number(ask) else ask()
         except NotImplementedError:  # the agents of 0.x that know one point at a time
-            answer = getattr(self._agent, self._ask)(1)
+            answer = ask(1)
         except Exception as exc:
             if type(exc).__name__ == "NoRecommendation":  # that of bluesky-adaptive 0.x
                 raise NoRecommendation(str(exc)) from exc
@@ -159,7 +161,13 @@ class TellAsk:
             answer = pair[1]  # pyright: ignore[reportUnknownVariableType]
         if isinstance(answer, Mapping):
             answer = [answer]  # pyright: ignore[reportUnknownVariableType]
-        found: list[Any] = list(answer)  # pyright: ignore[reportUnknownArgumentType]
+        try:
+            found: list[Any] = list(answer)  # pyright: ignore[reportUnknownArgumentType]
+        except TypeError as exc:
+            raise RecommenderError(
+                f"{type(self._agent).__name__} answered {answer!r}, a {type(answer).__name__}; expected points: "  # pyright: ignore[reportUnknownArgumentType]
+                f"mappings, or lists of {', '.join(self._axes)}"
+            ) from exc
         if (
             len(self._axes) > 1
             and found
@@ -229,6 +237,13 @@ def _method(agent: Any, names: Sequence[str]) -> str:
         if callable(getattr(agent, name, None)):
             return name
     raise TypeError(f"{agent!r} has none of the methods {', '.join(names)}")
+
+
+def _takes_a_number(ask: Callable[..., Any]) -> bool:
+    try:
+        return bool(inspect.signature(ask).parameters)
+    except (TypeError, ValueError):  # written in C: it does not say
+        return True
 
 
 def _same(one: list[Any], other: list[Any]) -> bool:

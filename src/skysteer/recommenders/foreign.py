@@ -63,10 +63,11 @@ def as_recommender(
         raise TypeError(f"{agent.__name__} is a class: make one, {agent.__name__}(...)")
     if adapted(agent) is not agent:
         return BlueskyAdaptive(agent, space=space, **options)
-    has = {name for name in dir(agent) if not name.startswith("_") and callable(getattr(agent, name, None))}
+    has = {name for name in dir(agent) if not name.startswith("_") and _is_method(agent, name)}
     if {"suggest", "ingest"} <= has and (_is_generator(agent) or "vocs" in options):
         return Generator(agent, **options)
-    by_order = not has.isdisjoint({"ingest_many", "tell", "tell_many"}) or _takes_two(getattr(agent, "ingest", None))
+    tells = not has.isdisjoint({"ingest_many", "tell", "tell_many"})
+    by_order = _takes_two(agent.ingest) if "ingest" in has else tells
     if not by_order and isinstance(agent, Recommender):
         return agent
     if kind in KINDS or (by_order and not has.isdisjoint({"ask", "suggest"})):
@@ -82,9 +83,19 @@ def as_recommender(
     )
 
 
+def _is_method(agent: Any, name: str) -> bool:
+    kind: Any = type(agent)
+    if isinstance(getattr(kind, name, None), property):
+        return False  # what it does when it is looked at is none of our business
+    try:
+        return callable(getattr(agent, name, None))
+    except Exception:  # whatever somebody else's attribute may raise
+        return False
+
+
 def _is_generator(agent: Any) -> bool:
     modules = {base.__module__ for base in type(agent).__mro__}
-    return hasattr(agent, "vocs") or "gest_api.generator" in modules
+    return getattr(agent, "vocs", None) is not None or "gest_api.generator" in modules
 
 
 def _takes_two(method: Any) -> bool:
