@@ -83,8 +83,13 @@ class Smoothed:
         self._u = _stretched(places.x)
         self._mean = float(np.average(places.y, weights=places.repeats))
         values = places.y - self._mean
+        # Squares of very small readings would be zero.
+        self._width = max(float(np.abs(values).max()), noise or 0.0) or 1.0
+        values /= self._width
         some = np.linspace(0, len(values) - 1, min(len(values), MOST_FITTED)).round().astype(int)
-        self._scale, ratio, self._variance = _most_likely(self._u[some], values[some], places.repeats[some], noise)
+        self._scale, ratio, self._variance = _most_likely(
+            self._u[some], values[some], places.repeats[some], None if noise is None else noise / self._width
+        )
         covariance: Array = _matern(self._u, self._u, self._scale) + np.diag(ratio / places.repeats + 1e-10)
         self._factor = np.linalg.cholesky(covariance)
         self._weights = np.linalg.solve(self._factor.T, np.linalg.solve(self._factor, values))
@@ -93,7 +98,8 @@ class Smoothed:
         """Return mean and standard deviation of the curve, (n,) each; without the noise of a reading."""
         across = _matern(np.interp(at, self._x, self._u), self._u, self._scale)
         explained = np.sum(np.linalg.solve(self._factor, across.T) ** 2, axis=0)
-        return self._mean + across @ self._weights, np.sqrt(self._variance * np.maximum(1.0 - explained, 0.0))
+        sd = np.sqrt(self._variance * np.maximum(1.0 - explained, 0.0))
+        return self._mean + self._width * (across @ self._weights), self._width * sd
 
 
 def _stretched(x: Array) -> Array:

@@ -13,6 +13,7 @@ from skysteer.model import Axis, Space
 
 from ._bounded import bounded
 from ._curve_model import Array, Drawn, Noise, Places, Smoothed
+from ._readings import LARGEST
 from ._turns import Point, Turns
 
 __all__ = ["Curve"]
@@ -22,6 +23,8 @@ APART = 1e-6
 """Readings closer than this part of the range are repeats of one place."""
 STOPPED = 1e-3
 """Two readings at the far end of what was measured, closer than this part of the range: there the motor stopped."""
+FINEST = 1e-5
+"""An interval shorter than this part of the range is not divided: at a jump there would be no end to it."""
 BESIDE_END = 0.01
 """A place closer to an end than this part of the range stands for the end."""
 SMOOTHED_FROM = 12
@@ -61,10 +64,13 @@ class Curve:
 
     Notes
     -----
-    A place that failed, or whose reading is not finite, is not asked for
-    again: its interval is divided as if it had been measured. The motor need
-    not reach the ends: each is asked for once, and what lies beyond a place
-    where the motor stopped twice is left alone.
+    A place that failed, or whose reading is not finite (or beyond 1e100), is
+    not asked for again: its interval is divided as if it had been measured.
+    The motor need not reach the ends: each is asked for once, and what lies
+    beyond a place where the motor stopped twice is left alone. At a jump
+    intervals are divided until they are a 100,000th of the range. Positions
+    of an axis with steps are measured once each; with `noise` again, when all
+    were.
     """
 
     def __init__(
@@ -118,7 +124,7 @@ class Curve:
         for name, x, y in read:
             if not self._is_new(name):
                 continue
-            if np.isfinite(y):
+            if abs(y) <= LARGEST:
                 self._x.append(x)
                 self._y.append(y)
             else:
@@ -127,10 +133,14 @@ class Curve:
         self._model = self._places = None
 
     def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
-        """Return that many points to measure next (``None`` is one)."""
+        """Return that many points to measure next (``None`` is one).
+
+        Fewer, or none, where an axis with steps has no more positions and readings are taken as exact.
+        """
         numbers = self._turns.next(num_points)
-        positions = [self._axis.clean(x) for x in self._next(len(numbers))]
-        names = [self._turns.id(number) for number in numbers]
+        positions = self._next(len(numbers))
+        positions = [self._axis.clean(x) for x in positions] if self._axis.step is None else self._on_steps(positions)
+        names = [self._turns.id(number) for number in numbers[: len(positions)]]
         self._asked |= dict(zip(names, positions, strict=True))
         return [{self._axis.name: x, "_id": name} for name, x in zip(names, positions, strict=True)]
 
@@ -219,6 +229,24 @@ class Curve:
             return []
         return [float(x) for x in learner.ask(count, tell_pending=False)[0]]
 
+    def _on_steps(self, wanted: Sequence[float]) -> list[float]:
+        """The nearest steps on which nothing was measured yet."""
+        low, step = self._axis.low, cast("float", self._axis.step)
+        last = round((self._axis.clean(self._axis.high) - low) / step)
+        used = {round((x - low) / step) for x in [*self._measured().x, *self._avoid, *(x for _, x in self._pending)]}
+        found: list[float] = []
+        for x in wanted:
+            middle = round((x - low) / step)
+            # One of so many on either side is free, or there is none.
+            near = sorted(range(middle - len(used) - 1, middle + len(used) + 2), key=lambda n: abs(n * step + low - x))
+            free = next((n for n in near if 0 <= n <= last and n not in used), None)
+            if free is None and self._noise is None:
+                break
+            number = middle if free is None else free
+            used.add(number)
+            found.append(self._axis.clean(low + number * step))
+        return found
+
     def _reachable(self) -> tuple[float, float]:
         """The axis, without what lies beyond a place where the motor stopped twice."""
         low, high = float(self._axis.low), float(self._axis.high)
@@ -257,7 +285,7 @@ def _rounded(y: Array) -> Array:
 
 def _loss(loss: Any) -> Any:
     if callable(loss):
-        return loss
+        return _coarse(loss)
     named = {
         "curvature": learner1D.curvature_loss_function,
         "distance": lambda: learner1D.default_loss,
@@ -265,4 +293,15 @@ def _loss(loss: Any) -> Any:
     }
     if loss not in named:
         raise ValueError(f"loss must be one of {', '.join(map(repr, named))} or a function, found {loss!r}")
-    return named[loss]()
+    return _coarse(named[loss]())
+
+
+def _coarse(loss: Any) -> Any:
+    """The same without an interest in the shortest intervals."""
+    first: int = getattr(loss, "nth_neighbors", 0)  # of the interval, among the places that the loss is given
+
+    def coarse(xs: Any, ys: Any) -> Any:
+        return loss(xs, ys) if xs[first + 1] - xs[first] > FINEST else 0.0
+
+    coarse.nth_neighbors = first  # pyright: ignore[reportFunctionMemberAccess]
+    return coarse

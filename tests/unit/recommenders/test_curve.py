@@ -236,3 +236,61 @@ CASES = [
 @pytest.mark.parametrize("check", CASES, ids=str)
 def test_a_curve_keeps_the_promises_of_a_recommender(check):
     check()
+
+
+# ------------------------------------------------------------ where a curve is hard to draw
+
+
+def told(curve, count, function):
+    """Where a curve on axis x asked for points, one by one."""
+    asked = []
+    for _ in range(count):
+        points = curve.suggest()
+        asked += [point["x"] for point in points]
+        curve.ingest([{**point, "y": function(point["x"])} for point in points])
+    return asked
+
+
+@pytest.mark.parametrize("loss", ["curvature", "distance"])
+@pytest.mark.parametrize("noise", [None, 0.01])
+def test_a_jump_does_not_take_all_points(loss, noise):
+    asked = told(Curve(Axis("x", 0, 1), "y", loss=loss, noise=noise), 100, lambda x: float(x > 0.3217))
+    gaps = np.diff(np.unique(asked))
+    assert len(gaps) == 99
+    assert gaps.min() > 1e-6
+    assert gaps.max() < 0.05
+
+
+def test_an_axis_with_steps_is_measured_on_each_of_them_once_and_then_there_is_nothing_more_to_ask():
+    curve = Curve(Axis("x", 0, 1, step=0.1), "y")
+    asked = told(curve, 30, lambda x: math.atan((x - 0.3) / 0.01))
+    assert sorted(asked) == [round(0.1 * n, 1) for n in range(11)]
+    assert curve.suggest(3) == []
+
+
+def test_pending_and_failed_steps_are_not_asked_for():
+    curve = Curve(Axis("x", 0, 5, step=1), "y")
+    curve.ingest([{"x": 0.0, "y": 0.0}, {"x": 5.0, "y": 1.0}])
+    (failed, pending, *_) = curve.suggest(4)
+    curve.register_failures([failed])
+    curve.set_pending([pending])
+    rest = [point["x"] for point in curve.suggest(9)]
+    assert sorted([failed["x"], pending["x"], *rest]) == [1, 2, 3, 4]
+
+
+def test_steps_are_repeated_where_readings_are_noisy():
+    asked = told(Curve(Axis("x", 0, 5, step=1), "y", noise=0.1), 12, lambda x: x * x)
+    assert len(asked) == 12
+    assert set(asked) == {0, 1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e99, 1e300])
+@pytest.mark.parametrize("noise", [None, "fit", 0.1])
+def test_readings_of_any_size_are_survived(size, noise):
+    curve = Curve(Axis("x", 0, 1), "y", noise=noise)
+    asked = told(curve, 30, lambda x: size * math.sin(20 * x))
+    assert len(set(asked)) == 30
+    if size < 1e100:  # others are no readings
+        mean, sd = curve.predict([{"x": 0.5}])
+        assert np.isfinite(mean).all()
+        assert np.isfinite(sd).all()
