@@ -84,8 +84,7 @@ def as_recommender(
 
 
 def _is_method(agent: Any, name: str) -> bool:
-    kind: Any = type(agent)
-    if isinstance(getattr(kind, name, None), property):
+    if isinstance(getattr(agent.__class__, name, None), property):
         return False  # what it does when it is looked at is none of our business
     try:
         return callable(getattr(agent, name, None))
