@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ._errors import errors_said
+from ._errors import errors_said, only_ours_printed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,11 +71,12 @@ def check(
         from ._named import make_named, parse_space
 
         space = parse_space(axis or [])
-        named = make_named(
-            recommender, space=space, objective=objective,
-            goal="minimize" if minimize else "map" if map_ else "maximize",
-        )  # fmt: skip
-        named(seed)  # what cannot be made at all is said in one sentence
+        with only_ours_printed(as_json=as_json):
+            named = make_named(
+                recommender, space=space, objective=objective,
+                goal="minimize" if minimize else "map" if map_ else "maximize",
+            )  # fmt: skip
+            named(seed)  # what cannot be made at all is said in one sentence
 
         from rich.console import Console
 
@@ -84,10 +85,11 @@ def check(
         console = Console(highlight=False)
         if not as_json:
             console.print(f"Checking {recommender} on {', '.join(space)} with the objective {objective}", markup=False)
-        report = check_recommender(
-            lambda: named(seed), space, [objective], pure=not impure, exempt=exempt or [], on_broken="report",
-            progress=None if as_json else lambda result: _show(console, result),
-        )  # fmt: skip
+        with only_ours_printed(as_json=as_json):
+            report = check_recommender(
+                lambda: named(seed), space, [objective], pure=not impure, exempt=exempt or [], on_broken="report",
+                progress=None if as_json else lambda result: _show(console, result),
+            )  # fmt: skip
         if as_json:
             typer.echo(json.dumps(report.as_dict(), indent=2))
         else:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ._errors import INTERRUPTED, errors_said
+from ._errors import INTERRUPTED, errors_said, only_ours_printed
 from ._simulate import (
     Axes,
     Batch,
@@ -74,15 +74,23 @@ def compare(
         from ._named import make_named
         from ._truths import progress_bar, trial_of
 
-        trial = trial_of(
-            truth, axis or [], objective, maximize=maximize, minimize=minimize, map_=map_, noise=noise, nearest=nearest
-        )
-        makers: dict[str, Callable[[int], Recommender]] = {
-            name: make_named(spec, space=trial.space, objective=trial.objective, goal=trial.goal)
-            for name, spec in _labels(specs).items()
-        }
+        with only_ours_printed(as_json=as_json):
+            trial = trial_of(
+                truth,
+                axis or [],
+                objective,
+                maximize=maximize,
+                minimize=minimize,
+                map_=map_,
+                noise=noise,
+                nearest=nearest,
+            )
+            makers: dict[str, Callable[[int], Recommender]] = {
+                name: make_named(spec, space=trial.space, objective=trial.objective, goal=trial.goal)
+                for name, spec in _labels(specs).items()
+            }
         check_writable(out)
-        with progress_bar(silent=as_json) as bar:
+        with progress_bar(silent=as_json) as bar, only_ours_printed(as_json=as_json):
             result = run(
                 makers, trial.truth, space=trial.space, objectives=objective or (), goal=trial.goal, budget=budget,
                 batch=batch, noise=trial.noise, seeds=seeds, reconstruction="linear" if linear else "own", progress=bar,

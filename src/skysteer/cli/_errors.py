@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 import typer
 
-__all__ = ["INTERRUPTED", "errors_said", "hush_the_engine"]
+__all__ = ["INTERRUPTED", "errors_said", "hush_the_engine", "only_ours_printed"]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -27,8 +29,27 @@ def errors_said(command: str, *, debug: bool) -> Generator[None]:
     except Exception as exc:
         if debug:
             raise
-        typer.echo(f"{command}: {' '.join(str(exc).split()) or type(exc).__name__}", err=True)
+        # The notes say where: at which point a truth raised.
+        said = " ".join([str(exc) or type(exc).__name__, *getattr(exc, "__notes__", ())])
+        typer.echo(f"{command}: {' '.join(said.split())}", err=True)
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def only_ours_printed(*, as_json: bool) -> Generator[None]:
+    """With JSON, what somebody's recommender or truth prints goes to stderr: stdout has one object and nothing else."""
+    if not as_json:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)  # for the processes that are started meanwhile
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def hush_the_engine() -> None:

@@ -57,7 +57,7 @@ def _module(spec: str, name: str) -> ModuleType:
                 f"{spec}: there is no module {exc.name!r} to import, here in {Path.cwd()} or installed"
             ) from exc
         raise ValueError(f"{spec}: {name} needs the module {exc.name!r}, which is not installed") from exc
-    except Exception as exc:  # whatever somebody's module may raise
+    except (Exception, SystemExit) as exc:  # whatever somebody's module may raise
         raise ValueError(f"{spec}: importing {name} raised {type(exc).__name__}: {exc}") from exc
 
 
@@ -83,7 +83,7 @@ def load_file(spec: str, where: str) -> ModuleType:
     sys.modules[name] = module
     try:
         loaded.loader.exec_module(module)
-    except Exception as exc:  # whatever somebody's file may raise
+    except (Exception, SystemExit) as exc:  # whatever somebody's file may raise
         del sys.modules[name]
         raise ValueError(f"{spec}: running {path} raised {type(exc).__name__}: {exc}") from exc
     # No other process can import it: what it defines travels with the recommender.

@@ -89,7 +89,7 @@ class Named:
         by_position, by_name = self._arguments(seed)
         try:
             made = self.factory(*by_position, **by_name)
-        except Exception as exc:  # whatever a class may raise when it is made
+        except (Exception, SystemExit) as exc:  # whatever a class may raise when it is made
             called = f"{self.spec}({_shown(by_position, by_name)})"
             raise ValueError(f"{called} raised {type(exc).__name__}: {exc}") from exc
         return _checked(self.spec, made)

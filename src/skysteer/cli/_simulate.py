@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ._errors import INTERRUPTED, errors_said
+from ._errors import INTERRUPTED, errors_said, only_ours_printed
 
 __all__ = [
     "Axes",
@@ -100,13 +100,21 @@ def simulate(
         from ._named import make_named
         from ._truths import progress_bar, trial_of
 
-        trial = trial_of(
-            truth, axis or [], objective, maximize=maximize, minimize=minimize, map_=map_, noise=noise, nearest=nearest
-        )
-        recommender = make_named(spec, space=trial.space, objective=trial.objective, goal=trial.goal)(seed)
+        with only_ours_printed(as_json=as_json):
+            trial = trial_of(
+                truth,
+                axis or [],
+                objective,
+                maximize=maximize,
+                minimize=minimize,
+                map_=map_,
+                noise=noise,
+                nearest=nearest,
+            )
+            recommender = make_named(spec, space=trial.space, objective=trial.objective, goal=trial.goal)(seed)
         check_writable(out)
         failed: SkysteerError | None = None
-        with progress_bar(silent=as_json) as bar:
+        with progress_bar(silent=as_json) as bar, only_ours_printed(as_json=as_json):
             try:
                 result = run(
                     recommender, trial.truth, space=trial.space, objectives=objective or (), goal=trial.goal,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,8 @@ __all__ = ["BASELINES", "compare"]
 Maker = Callable[..., Recommender]
 Progress = Callable[[int, int, str], object]
 """Called with the points done, how many there will be at the most, and who is at it."""
+log = logging.getLogger(__name__)
+
 BASELINES = ("random", "sobol", "grid")
 """What stands beside the recommenders."""
 
@@ -162,7 +165,10 @@ class _Contest:
         finally:
             # End what it may have begun beside: nobody else holds it.
             if callable(close := getattr(recommender, "close", None)):
-                close()
+                try:
+                    close()
+                except Exception:  # what it found is found
+                    log.warning("%s raised in close() after seed %d", name, seed, exc_info=True)
 
     def _grids(self, truth: Truth, seed: int, reference: float | None) -> Run:
         grids: dict[int, Simulation] = {}
@@ -215,7 +221,7 @@ def _made(name: str, make: Maker, seed: int, space: Space, truth: Truth, goal: G
             made = make(seed)
         else:
             made = make(**{key: value for key, value in known.items() if key in parameters})
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise RecommenderError(f"{name} cannot be made with seed {seed}, {type(exc).__name__}: {exc}") from exc
     if isinstance(made, type) or not isinstance(made, Recommender):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RecommenderError(f"{name} made {made!r}, which is no recommender: it needs ingest(points) and suggest()")

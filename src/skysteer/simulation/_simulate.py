@@ -284,7 +284,7 @@ class _Loop:
     def _call(self, what: str, method: Callable[..., Any], *args: Any) -> Any:
         try:
             return method(*args)
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:  # one that exits is one that raises, as in a plan
             raise RecommenderError(
                 f"{self._name} raised {type(exc).__name__} in {what}, after {len(self._points)} points: {exc}"
             ) from exc

@@ -59,7 +59,7 @@ class Bench:
         """Make one."""
         try:
             made: Any = self._make()
-        except Exception as exc:  # whatever making one may raise
+        except (Exception, SystemExit) as exc:  # whatever making one may raise
             self.lines.add(f"{name} = make()", f"raised {words(exc)}", raised=True)
             raise Broken(f"make() raised {words(exc)}") from exc
         self.lines.add(f"{name} = make()")

@@ -144,7 +144,7 @@ def works_in_a_process(bench: Bench) -> None:
         expected = here.ask(2)
         found = Answer(worker.call("suggest", 2))
         bench.lines.add("worker.call('suggest', 2)", found)
-    except Exception as exc:  # whatever a recommender may raise there
+    except (Exception, SystemExit) as exc:  # whatever a recommender may raise there
         if here.ask(2).error is not None:
             raise NotApplicable("it raises here too") from exc
         raise Broken(f"in a process of its own: {words(exc)}") from exc

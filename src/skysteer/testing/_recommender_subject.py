@@ -94,7 +94,7 @@ class Lines:
     def __str__(self) -> str:
         last = len(self._lines) - 1
         code = "\n".join(
-            f"with suppress(Exception): {line}" if number in self._raising and number < last else line
+            f"with suppress(Exception, SystemExit): {line}" if number in self._raising and number < last else line
             for number, line in enumerate(self._lines)
         )
         needed = [line for name, line in IMPORTS.items() if re.search(name, code)]
@@ -128,16 +128,16 @@ class Subject:
         arguments = () if count is None else (count,)
         call = f"{self.name}.suggest({'' if count is None else count})"
         try:
-            raw: Any = copy.deepcopy(self.recommender.suggest(*arguments))
+            raw: Any = _copied(self.recommender.suggest(*arguments))
             answer = Answer(raw)
             if isinstance(self.recommender, CanRegisterSuggestions) and any("_id" not in p for p in answer.points):
                 call = f"{self.name}.register_suggestions({call})"
-                answer = Answer(copy.deepcopy(self.recommender.register_suggestions(raw)))
+                answer = Answer(_copied(self.recommender.register_suggestions(raw)))
         except NoRecommendation as exc:
             answer = Answer([])
             self._lines.add(call, f"raised {words(exc)}", raised=True)
             return answer
-        except Exception as exc:  # whatever a recommender may raise
+        except (Exception, SystemExit) as exc:  # whatever a recommender may raise
             answer = Answer(error=words(exc))
         self._lines.add(call, answer, raised=answer.error is not None)
         return answer
@@ -158,14 +158,23 @@ class Subject:
         try:
             stop: Any = self.recommender.should_stop()
             return isinstance(stop, tuple) and bool(cast("tuple[Any, ...]", stop)[0])
-        except Exception:  # its own check says so
+        except (Exception, SystemExit):  # its own check says so
             return False
+
+    def stop(self) -> Any:
+        """Return what ``should_stop`` says, or what was raised, as an `Answer`."""
+        try:
+            stop = cast(SupportsStoppingCriteria, self.recommender).should_stop()
+        except (Exception, SystemExit) as exc:  # whatever a recommender may raise
+            stop: Any = Answer(error=words(exc))
+        self._lines.add(f"{self.name}.should_stop()", stop, raised=isinstance(stop, Answer))
+        return stop
 
     def best(self) -> Any:
         """Return the best points, or what was raised, as an `Answer`."""
         try:
-            best = copy.deepcopy(cast(Any, self.recommender).get_best_points())
-        except Exception as exc:  # whatever a recommender may raise
+            best = _copied(cast(Any, self.recommender).get_best_points())
+        except (Exception, SystemExit) as exc:  # whatever a recommender may raise
             best = Answer(error=words(exc))
         self._lines.add(f"{self.name}.get_best_points()", best, raised=isinstance(best, Answer))
         return best
@@ -179,13 +188,21 @@ class Subject:
         shown = ", ".join(map(repr, arguments))
         try:
             getattr(self.recommender, method)(*arguments)
-        except Exception as exc:  # whatever a recommender may raise
+        except (Exception, SystemExit) as exc:  # whatever a recommender may raise
             error = words(exc)
         self._lines.add(f"{self.name}.{method}({shown})", f"raised {error}" if error else "", raised=error is not None)
         return error
 
 
 Make = Callable[[], Recommender]
+
+
+def _copied(value: Any) -> Any:
+    """Return it as it is at this moment; what cannot be copied, such as a generator, is no list of points either."""
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        return value
 
 
 def words(error: BaseException) -> str:
