@@ -86,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         made.error("--jobs must be at least 1 and --budget at least 2")
     if given.write_docs and (given.quick or given.parts != list(PARTS)):
         made.error("--write-docs is for a whole run: all parts, without --quick")
+    if given.out.suffix == ".json":
+        made.error(f"--out {given.out} is the name of the tables; give the findings another, such as .jsonl")
     tasks = planned(given, made.error)
     if given.fresh:
         given.out.unlink(missing_ok=True)

@@ -30,6 +30,7 @@ from benchmarks.recommenders._peers import MAKERS
 from benchmarks.recommenders._problems import PROBLEMS
 from benchmarks.recommenders._table import Column, Table
 from benchmarks.recommenders._task import Ledger, Task
+from skysteer.recommenders._whitened import Whitened
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
@@ -171,6 +172,26 @@ def test_a_wrong_word_on_the_command_line_is_named(
         main([*arguments, "--out", str(tmp_path / "found.jsonl")])
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_findings_and_tables_do_not_share_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--quick", "--out", str(tmp_path / "found.json")])
+    assert "is the name of the tables; give the findings another, such as .jsonl" in capsys.readouterr().err
+
+
+def test_the_posterior_that_is_compared_grew_point_by_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt: list[int] = []
+    learn = Whitened.learn
+
+    def noted(known: Whitened, rows: Any, *more: Any, **stop: Any) -> None:
+        learnt.append(len(rows))
+        learn(known, rows, *more, **stop)
+
+    monkeypatch.setattr(Whitened, "learn", noted)
+    monkeypatch.setattr(_sampling, "ONE_BY_ONE", 20)
+    _sampling.run(Task("C", "library_exact", "ours", 0, 88))
+    assert learnt.count(1) >= 19  # the first question makes the model
 
 
 def test_the_runs_go_seed_by_seed_through_all_recommenders() -> None:
