@@ -34,7 +34,7 @@ def main():
     print(POINTS, STEP, repr(SAMPLE), FAST, LIMITS, repr(NOTE))
 '''
 
-FAILS = '''
+FAILS = """
 from bluesky.plan_stubs import mv
 
 from skysteer import RunEngine
@@ -45,7 +45,7 @@ def main():
     with RunEngine() as RE:
         beam = SimulatedBeamline(RE)
         RE(mv(beam.x, 1e3)).result()
-'''
+"""
 
 INTERRUPTED = '''
 import os
