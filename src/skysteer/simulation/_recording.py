@@ -103,17 +103,23 @@ class _Known:
 
 def _from_file(path: Path) -> list[Document]:
     documents: list[Document] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as exc:
+        raise ValueError(f"{path} is no text: expected a document a line, in JSON ({exc})") from exc
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             read: Any = json.loads(line)
             name, doc = (read["name"], read["doc"]) if hasattr(read, "keys") else read
+            if not isinstance(doc, Mapping) or (name == "descriptor" and "data_keys" not in doc):
+                raise TypeError("a document is a mapping, and a descriptor has data keys")
         except (ValueError, KeyError, TypeError) as exc:
             raise ValueError(
                 f'line {number} of {path} is no document: expected {{"name": ..., "doc": ...}}, found {line[:60]!r}'
             ) from exc
-        documents.append((str(name), doc))
+        documents.append((str(name), cast("Mapping[str, Any]", doc)))
     if not documents:
         raise ValueError(f"{path} is empty; expected a document a line")
     return documents
@@ -184,6 +190,12 @@ def _key(name: str, descriptor: Mapping[str, Any]) -> str:
 def _axis(name: str, points: Sequence[Mapping[str, Any]], key: Mapping[str, Any]) -> Axis | Choice:
     units = str(key.get("units") or "")
     values = [point[name] for point in points]
+    if len({isinstance(value, Real) for value in values}) > 1:
+        text = next(value for value in values if not isinstance(value, Real))
+        number = next(value for value in values if isinstance(value, Real))
+        raise PointError(
+            f"the axis {name!r} is {text!r} at one recorded point and {number!r} at another: expected one kind"
+        )
     if not isinstance(values[0], Real):
         options: tuple[str, ...] = tuple(sorted(set(map(str, values))))
         if len(options) < 2:
