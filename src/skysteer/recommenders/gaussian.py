@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -163,6 +164,10 @@ class GaussianProcess:
             travel.check(space)
             if not self._goal.is_log:
                 raise ValueError("travel= needs an acquisition that is a gain, not 'ucb'")
+        if not isinstance(seed, Integral) or seed < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"seed must be a whole number, 0 or more, found {seed!r}")
+        if gate is not None and (not isinstance(gate, Real) or math.isnan(gate)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"gate must be a number of standard deviations or None, found {gate!r}")
         self._starts = _starts(space, initial)
         if initial is not None and not self._starts and (not isinstance(initial, int) or initial < 1):
             raise ValueError(f"initial must be at least 1 reading, or points to measure first, found {initial!r}")
@@ -173,6 +178,7 @@ class GaussianProcess:
         for name in names:
             if name in space:
                 raise ValueError(f"the outcome {name!r} is an axis of the space; expected what is measured there")
+        counts = [counts] if isinstance(counts, str) else counts
         counted = set(self._goal.signs if counts is True else counts or ())
         if counted - set(names):
             raise ValueError(f"counts names {sorted(counted - set(names))}; the outcomes are {names}")
@@ -471,6 +477,8 @@ class GaussianProcess:
 def _starts(space: Space, initial: int | Sequence[Point] | None) -> list[dict[str, Any]]:
     if initial is None or isinstance(initial, int):
         return []
+    if not isinstance(initial, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"initial must be at least 1 reading, or points to measure first, found {initial!r}")
     problems = [f"point {n}: {what}" for n, point in enumerate(initial) for what in space.problems(point)]
     if problems:
         raise ValueError(f"initial points that cannot be measured: {'; '.join(problems)}")

@@ -95,6 +95,22 @@ def test_with_its_length_known_a_steep_limit_is_not_exceeded(seed):
     assert len({point["x"] for point in recommender.suggest(3)}) == 3
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seed": -1}, "seed must be a whole number, 0 or more, found -1"),
+        ({"seed": "a"}, "seed must be a whole number, 0 or more, found 'a'"),
+        ({"gate": "x"}, "gate must be a number of standard deviations or None, found 'x'"),
+        ({"gate": math.nan}, "gate must be a number of standard deviations or None, found nan"),
+        ({"initial": 2.5}, "initial must be at least 1 reading, or points to measure first, found 2.5"),
+        ({"counts": "dot"}, r"counts names \['dot'\]; the outcomes are \['a'\]"),
+    ],
+)
+def test_what_would_fail_in_the_middle_of_a_scan_is_refused_before(options, words):
+    with pytest.raises(ValueError, match=words):
+        GaussianProcess(SPACE, maximize="a", **options)
+
+
 def test_ids_are_the_same_in_every_python_process():
     code = (
         "from skysteer.model import Axis, Space; from skysteer.recommenders.gaussian import GaussianProcess\n"
