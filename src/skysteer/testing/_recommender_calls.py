@@ -19,6 +19,8 @@ from ._recommender_bench import Bench, Broken, NotApplicable, problem
 from ._recommender_subject import Answer, Subject
 from ._recommender_world import is_hashable
 
+MANY = 70
+"""Points that somebody else measured."""
 ROUNDS = 3
 """How often it is asked for eight points, to see whether it comes to an end."""
 
@@ -50,6 +52,14 @@ def learns_strangers(bench: Bench) -> None:
         if (error := subject.tell(points)) is not None:
             raise Broken(f"ingest raised {error}")
         _refuse_raised(subject.ask(1))
+
+    bench.begin()  # more than a story has: a model may fail late
+    subject = bench.fresh("a")
+    if (error := subject.tell(bench.world.strangers(MANY))) is not None:
+        raise Broken(f"ingest raised {error}, told {MANY} points")
+    answer = subject.ask(1)
+    if answer.error is not None:
+        raise Broken(f"suggest raised {answer.error}, told {MANY} points")
 
 
 def takes_any_mix(bench: Bench) -> None:
@@ -152,7 +162,7 @@ def leaves_arguments_alone(bench: Bench) -> None:
     asked = [point for answer in answers for point in answer.points]
     told = [bench.world.measured(point, number) for number, point in enumerate(asked)] or bench.world.strangers(2)
     if not subject.gives_ids:  # also of one that gives none itself: the plan does
-        told = [{"_id": f"of-another-{number}", **point} for number, point in enumerate(told)]
+        told = [{**point, "_id": point.get("_id", f"of-another-{number}")} for number, point in enumerate(told)]
     given: dict[str, list[dict[str, Any]]] = {"ingest": told}
     if isinstance(subject.recommender, KnowsPending):
         given["set_pending"] = subject.ask(2).points

@@ -44,6 +44,19 @@ class OnlyTrue(Middle):
         return True
 
 
+class FailingLate(Middle):
+    def __init__(self):
+        self.known = 0
+
+    def ingest(self, points):
+        self.known += len(points)
+
+    def suggest(self, num_points=None):
+        if self.known > 40:
+            raise IndexError("too many")
+        return super().suggest(num_points)
+
+
 def broken(kind):
     report = check_recommender(kind, LINE, ["det"], process=False, sizes=[], on_broken="report")
     return {result.name: result for result in report.broken}
@@ -71,3 +84,7 @@ def test_a_point_keeps_its_id_also_of_one_that_gives_none():
 
 def test_the_code_of_a_wrong_should_stop_calls_it():
     assert broken(OnlyTrue)["stop"].error.code.splitlines()[-1].startswith("a.should_stop()  # ")
+
+
+def test_one_that_fails_with_many_points_is_not_just_left_out_of_the_times():
+    assert broken(FailingLate)["strangers"].why == "suggest raised IndexError: too many, told 70 points"
