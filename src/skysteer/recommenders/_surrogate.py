@@ -20,7 +20,7 @@ from ._warp import STRAIGHT, Warp, bend
 logger = logging.getLogger(__name__)
 
 
-QUIET = 1e-3
+QUIET = 3e-3
 """Noise of less than this part of the variance of the readings does not matter."""
 ROUNDING = 1e-14
 """Readings that differ by less than this part of the largest are equal."""

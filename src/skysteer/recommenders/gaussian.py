@@ -1,7 +1,4 @@
-"""A Gaussian process that looks for the best, for the best compromises, or maps what is known least.
-
-Needs scikit-learn.
-"""
+"""A Gaussian process that looks for the best, for the best compromises, or maps what is known least."""
 
 from __future__ import annotations
 
@@ -189,6 +186,8 @@ class GaussianProcess:
         self._models = Models(
             space, self._readings, self._goal, constraints=kept, safe=never, given=known, counted=counted
         )
+        # Counts are often those of a narrow spot on a background: there the emptiest place is best from the start.
+        self._sequence = 1 if counted else self._initial
         self._steps = Steps(space)
         made_of = (space, self._goal, kept, never, self._starts, self._initial, travel, length_scale, noise)
         self._turns = Turns("gaussian", (made_of, sorted(counted), gate, seed))
@@ -408,7 +407,7 @@ class GaussianProcess:
     def _filling(self, number: int, underway: Array) -> Array:
         """The middle, the Sobol sequence, then what is emptiest; where places can be counted, its first row left."""
         if not math.isfinite(self._steps.places):
-            if self._known + len(underway) >= self._initial:
+            if self._known + len(underway) >= self._sequence:
                 taken = np.vstack([self._readings.rows, self._failed, underway])
                 empty = emptiest(self._space, self._steps.numbers, taken, (self._seed, len(taken)))
                 if empty is not None:
