@@ -1,5 +1,4 @@
 """A Gaussian process that looks for the best, for the best compromises, or maps what is known least."""
-
 from __future__ import annotations
 
 import logging
