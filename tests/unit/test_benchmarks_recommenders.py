@@ -30,7 +30,7 @@ from benchmarks.recommenders._peers import MAKERS
 from benchmarks.recommenders._problems import PROBLEMS
 from benchmarks.recommenders._table import Column, Table
 from benchmarks.recommenders._task import Ledger, Task
-from skysteer.recommenders._whitened import Whitened
+from skysteer.recommenders.library._whitened import Whitened
 
 
 def rows(out: Path) -> list[dict[str, Any]]:

@@ -15,10 +15,10 @@ from skysteer.model import Finished, Observation, Origin, Space, Suggestion
 from skysteer.protocols import CanRegisterSuggestions, HasBestPoints, HasSpace, KnowsPending, Recommender
 from skysteer.workers import Desk, WorkerKind
 
-from ._foreign_optimizer import adapted
 from ._log import ObservationLog
 from ._session import Reduce, Session
 from ._validate import check_answer
+from .foreign._optimizer import adapted
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from skysteer.model import Axis, Choice, Space
-from skysteer.recommenders._emptiest import FROM_A_LIMIT, emptiest
 from skysteer.recommenders._sobol import sobol_rows
+from skysteer.recommenders.gaussian._emptiest import FROM_A_LIMIT, emptiest
 
 PLANE = Space(Axis("x", 0, 1), Axis("y", -5, 5))
 

@@ -15,10 +15,10 @@ from skysteer.errors import PointError, SpaceError
 from skysteer.model import Axis, Choice, Space
 from skysteer.protocols import HasSpace, KnowsPending, Optimizer, TrialFaultAware
 from skysteer.recommenders import _fit
-from skysteer.recommenders._acquisition import Doubt, LogImprovement, log_h
 from skysteer.recommenders._fit import fitted_to
 from skysteer.recommenders._matern import Hyperparameters, Posterior
 from skysteer.recommenders.gaussian import GaussianProcess
+from skysteer.recommenders.gaussian._acquisition import Doubt, LogImprovement, log_h
 from skysteer.testing import SimulatedBeamline
 
 SPACE = Space(Axis("x", -5, 5, units="mm"), Axis("y", -5, 5, units="mm"))
@@ -69,7 +69,7 @@ class TestWhatItFinds:
 
     @pytest.mark.parametrize("counts", [False, True])
     def test_a_narrow_peak_on_a_poisson_background(self, counts):
-        """Within 10 % of the top after 60 points, for most seeds; for half of them where it is not said to be counts."""
+        """Within 10 % of the top after 60 points, for most seeds; for half where that it counts is not said."""
         found = 0
         for seed in range(4):
             rng = np.random.default_rng(100 + seed)

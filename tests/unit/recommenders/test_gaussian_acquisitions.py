@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from skysteer.model import Axis, Choice, Space
-from skysteer.recommenders._acquisition import LogDoubt, LogImprovement, Together, UpperBound
-from skysteer.recommenders._blend import Blend
-from skysteer.recommenders._constraints import LogFeasibility
 from skysteer.recommenders._matern import Hyperparameters, Posterior
-from skysteer.recommenders._pareto import LogChebyshev, LogHypervolume, reference_point, unbeaten
-from skysteer.recommenders._steps import FORBIDDEN, OnSteps, Steps
-from skysteer.recommenders._travel import PerSecond, Seconds, Travel
+from skysteer.recommenders.gaussian._acquisition import LogDoubt, LogImprovement, Together, UpperBound
+from skysteer.recommenders.gaussian._blend import Blend
+from skysteer.recommenders.gaussian._constraints import LogFeasibility
+from skysteer.recommenders.gaussian._pareto import LogChebyshev, LogHypervolume, reference_point, unbeaten
+from skysteer.recommenders.gaussian._steps import FORBIDDEN, OnSteps, Steps
+from skysteer.recommenders.gaussian._travel import PerSecond, Seconds, Travel
 
 SPACE = Space(Axis("x", 0, 1), Axis("y", 0, 10), Axis("z", -1, 1))
 

@@ -8,8 +8,8 @@ import pytest
 
 from skysteer.errors import NoRecommendation, PointError
 from skysteer.model import Axis, Choice, Space
-from skysteer.recommenders import _fit, _surrogate
-from skysteer.recommenders.gaussian import GaussianProcess, Travel
+from skysteer.recommenders import _fit
+from skysteer.recommenders.gaussian import GaussianProcess, Travel, _surrogate
 
 SPACE = Space(Axis("x", -5, 5, units="mm"), Axis("y", 0, 1))
 

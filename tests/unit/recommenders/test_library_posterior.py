@@ -10,14 +10,15 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from skysteer.errors import PointError
-from skysteer.recommenders import _fit, _library_models
-from skysteer.recommenders._acquisition import log_h
-from skysteer.recommenders._library_goals import first_best, improvement, neighbours, spread
-from skysteer.recommenders._library_models import fit_sizes, taken_over
-from skysteer.recommenders._library_route import length, short_way
+from skysteer.recommenders import _fit
 from skysteer.recommenders._matern import JITTER, Hyperparameters
-from skysteer.recommenders._whitened import BLOCK, Belief, Whitened
+from skysteer.recommenders.gaussian._acquisition import log_h
 from skysteer.recommenders.library import LibraryRecommender
+from skysteer.recommenders.library import _models as _library_models
+from skysteer.recommenders.library._goals import first_best, improvement, neighbours, spread
+from skysteer.recommenders.library._models import fit_sizes, taken_over
+from skysteer.recommenders.library._route import length, short_way
+from skysteer.recommenders.library._whitened import BLOCK, Belief, Whitened
 
 RNG = np.random.default_rng(1)
 CANDIDATES = RNG.random((700, 3))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
-from skysteer.recommenders._acquisition import LogImprovement
 from skysteer.recommenders._matern import Hyperparameters, Posterior
-from skysteer.recommenders._noisy import DRAWS, LogNoisyImprovement
+from skysteer.recommenders.gaussian._acquisition import LogImprovement
+from skysteer.recommenders.gaussian._noisy import DRAWS, LogNoisyImprovement
 
 
 def posterior(noise: float, trend: float = 0.02, count: int = 14, dimensions: int = 2) -> Posterior:

@@ -12,8 +12,8 @@ from skysteer.errors import PointError, SpaceError
 from skysteer.model import Axis, Choice, Space
 from skysteer.protocols import HasSpace, KnowsPending, Recommender, TrialFaultAware
 from skysteer.recommenders._sobol import sobol_rows
-from skysteer.recommenders._spectra import Changes, signals
 from skysteer.recommenders.spectra import Cluster, Decomposition
+from skysteer.recommenders.spectra._signals import Changes, signals
 from skysteer.testing import SimulatedBeamline
 
 SPACE = Space(Axis("x", 0, 1), Axis("T", 300, 900, units="K"))

@@ -9,9 +9,9 @@ import pytest
 from sklearn.gaussian_process.kernels import Matern
 
 from skysteer.model import Axis, Space
-from skysteer.recommenders._readings import Readings
-from skysteer.recommenders._surrogate import QUIET, Given, Scale, Surrogate
-from skysteer.recommenders._warp import STRAIGHT, Warp, bend
+from skysteer.recommenders.gaussian._readings import Readings
+from skysteer.recommenders.gaussian._surrogate import QUIET, Given, Scale, Surrogate
+from skysteer.recommenders.gaussian._warp import STRAIGHT, Warp, bend
 
 SPACE = Space(Axis("x", 0, 1), Axis("y", 0, 1))
 WARPS = [STRAIGHT, Warp(-math.inf, 3.0), Warp(2.0, 0.5), Warp(-1e4, 1e3), Warp(0.0, 1e-6)]
