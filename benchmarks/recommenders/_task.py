@@ -101,7 +101,7 @@ def fingerprint(part: str, method: str) -> str:
         if mine:
             files += [HERE / "ours.py"]
             files += [
-                file for name in ("recommenders", "model") for file in (ROOT / "src/skysteer" / name).glob("*.py")
+                file for name in ("recommenders", "model") for file in (ROOT / "src/skysteer" / name).rglob("*.py")
             ]
         _FINGERPRINTS[part, mine] = _digest(sorted(file for file in files if file.exists()))
     return _FINGERPRINTS[part, mine]
