@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -374,10 +375,25 @@ def test_kills_at_any_moment_lose_nothing_and_change_nothing(advise, cluster):
             with suppress(ProcessLookupError):
                 os.kill(worker if number % 3 == 0 else servant, signal.SIGKILL)
                 killed += 1
-        assert answer(advisor, ticket)[0].point == expected(number)
+        assert answer(advisor, ticket, timeout=60)[0].point == expected(number)
     assert taught(advisor, number + 1, first=number + 1) == expected(number + 1)
     assert advisor.told == number + 1
     assert advisor.restarts >= 10
+
+
+def test_a_worker_that_died_just_before_it_is_called_is_not_waited_for(advise, client, pid_of, monkeypatch):
+    """The scheduler tries for half a minute to connect to a worker of which it does not know yet that it is dead."""
+    advisor = advise(Memory())
+    taught(advisor, 1)
+    run, dead, pid = client.run, address(advisor), pid_of(advisor)
+
+    def connecting(function, *args, workers=None, **options):
+        return asyncio.sleep(50) if workers == [dead] else run(function, *args, workers=workers, **options)
+
+    monkeypatch.setattr(client, "run", connecting)
+    os.kill(pid, signal.SIGKILL)
+    assert taught(advisor, 2, first=2) == expected(2)
+    assert advisor.restarts == 1
 
 
 def test_one_that_dies_again_and_again_is_given_up_in_words(advise):

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 WATCH = 2.0
-"""Seconds of a call between two looks whether the client is still open."""
+"""Seconds of a call between two looks whether the client is still open, and the Dask worker still there."""
 COMPLAIN = 10.0
 """Seconds without a Dask worker that takes the servant between two warnings."""
 
@@ -145,8 +145,16 @@ class DaskWorker:
 
     async def _run(self, function: Callable[..., Any], address: str, *args: Any) -> Any:
         """Call a function in the Dask worker, beside its tasks."""
-        found = await cast(Any, self._client).run(function, self._token, *args, workers=[address])
-        return found[address]
+        call = asyncio.ensure_future(cast(Any, self._client).run(function, self._token, *args, workers=[address]))
+        try:
+            # The scheduler would try for half a minute to reach a worker that died just before it was called.
+            while not (await asyncio.wait([call], timeout=WATCH))[0]:
+                if address not in await self._whereabouts():
+                    raise ConnectionError("the scheduler has given it up")
+        except BaseException:
+            call.cancel()
+            raise
+        return call.result()[address]
 
     async def _whereabouts(self) -> list[str]:
         found: Mapping[str, list[str]] = await cast(Any, self._client).who_has([self._actor])
