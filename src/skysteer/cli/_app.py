@@ -11,12 +11,10 @@ import typer
 import skysteer
 
 from . import _check, _compare, _run, _simulate
-from ._errors import hush_the_engine
+from ._errors import INTERRUPTED, errors_said, hush_the_engine
 
 __all__ = ["app", "main"]
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 MOST_SEARCHED, MOST_WATCHED = 1000, 100_000
 """Points that may be asked for: of a search, where every point makes the next take longer, and of a count."""
 
@@ -113,7 +111,7 @@ def demo(
     most = MOST_WATCHED if watchdog else MOST_SEARCHED
     if points is not None and points > most:
         raise typer.BadParameter(f"at most {most} here, found {points}", param_hint="--points")
-    try:
+    with errors_said("skysteer demo", debug=debug):
         check_writable(out)
         from ._measuring import Interrupted
 
@@ -132,11 +130,3 @@ def demo(
         except Interrupted as stopped:
             typer.echo(f"skysteer demo: {stopped}", err=True)
             raise typer.Exit(INTERRUPTED) from None
-    except KeyboardInterrupt:
-        typer.echo("skysteer demo: interrupted", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    except Exception as exc:
-        if debug or isinstance(exc, typer.Exit):
-            raise
-        typer.echo(f"skysteer demo: {' '.join(str(exc).split()) or type(exc).__name__}", err=True)
-        raise typer.Exit(1) from None
