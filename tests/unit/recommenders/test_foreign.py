@@ -21,7 +21,7 @@ from skysteer.model import Axis, Choice, Space
 from skysteer.protocols import HasBestPoints, KnowsPending, Recommender, TrialFaultAware
 from skysteer.recommenders import Sobol
 from skysteer.recommenders.foreign import BlueskyAdaptive, Generator, Learner, TellAsk, as_recommender
-from skysteer.testing import recommender_checks
+from skysteer.testing import check_recommender, recommender_checks
 
 SPACE = Space(Axis("x", -5, 5), Axis("y", 0, 10))
 
@@ -611,3 +611,20 @@ def test_any_optimizer_with_their_methods_may_be_wrapped():
 def test_a_bad_option_is_refused():
     with pytest.raises(ValueError, match="failed must be 'worst' or 'forget', found 'retry'"):
         BlueskyAdaptive(Theirs(), failed="retry")
+
+
+def test_scipy_keeps_the_promises_of_a_recommender(scipy):
+    """But its thread cannot be pickled, and before the first reading there is no value to tell it for a failure."""
+    report = check_recommender(
+        lambda: BlueskyAdaptive(scipy()), Space(Axis("x", -5, 5)), ["det"],
+        pure=False, process=False, exempt=("pickles", "not-finite", "failures"), sizes=(10,), on_broken="report",
+    )  # fmt: skip
+    assert report.ok, str(report)
+
+
+def test_scipy_whose_first_point_fails_says_that_it_cannot_go_on(scipy):
+    recommender = BlueskyAdaptive(scipy())
+    (point,) = recommender.suggest()
+    recommender.register_failures([point])
+    with pytest.raises(RecommenderError, match="SciPy cannot go on without a value for it: there is no reading yet"):
+        recommender.suggest()
