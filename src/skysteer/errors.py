@@ -12,6 +12,9 @@
     │   └── WorkerDied                     its process ended while it was needed
     ├── SilentRecommender (TimeoutError)   no answer within ``Patience.timeout``
     ├── TooManyFailures (RuntimeError)     the points of a scan keep failing
+    ├── StoreError (OSError)               documents cannot be written or read where they are kept
+    ├── RecordError (ValueError)           a run is not on record, or its record does not say what is asked of it
+    │   └── ResumeError                    a run cannot go on: complete, still running, or made by another recommender
     ├── EngineBusy (RuntimeError)          a second plan for an engine that runs one
     └── SteeringBusy (RuntimeError)        a second plan for a steering that steers one
 
@@ -35,11 +38,14 @@ __all__ = [
     "PointError",
     "PreflightError",
     "RecommenderError",
+    "RecordError",
     "RequestPause",
+    "ResumeError",
     "SilentRecommender",
     "SkysteerError",
     "SpaceError",
     "SteeringBusy",
+    "StoreError",
     "SuggestionError",
     "TooManyFailures",
     "WorkerDied",
@@ -130,6 +136,18 @@ class TooManyFailures(SkysteerError, RuntimeError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(type(self), failed=self.failed, last=self.last), self.args, vars(self)
+
+
+class StoreError(SkysteerError, OSError):
+    """Documents cannot be written or read where they are kept."""
+
+
+class RecordError(SkysteerError, ValueError):
+    """A run is not on record, or its record does not say what is asked of it."""
+
+
+class ResumeError(RecordError):
+    """A run cannot go on: it is complete, it still runs, or another recommender or space made it."""
 
 
 class EngineBusy(SkysteerError, RuntimeError):

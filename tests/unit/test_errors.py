@@ -14,11 +14,14 @@ from skysteer.errors import (
     PointError,
     PreflightError,
     RecommenderError,
+    RecordError,
     RequestPause,
+    ResumeError,
     SilentRecommender,
     SkysteerError,
     SpaceError,
     SteeringBusy,
+    StoreError,
     SuggestionError,
     TooManyFailures,
     WorkerDied,
@@ -36,6 +39,9 @@ EXAMPLES = [
     WorkerDied("signal 9"),
     SilentRecommender("5 s"),
     TooManyFailures("on_failure='stop'", failed=2, last={"x": 1.0}),
+    StoreError("the disk is full"),
+    RecordError("no such run"),
+    ResumeError("it is complete"),
     EngineBusy("busy"),
     SteeringBusy("busy"),
     NoRecommendation("done"),
@@ -66,7 +72,7 @@ def defined():
 
 def test_the_tree_in_the_docstring_has_every_class_and_no_other():
     assert set(drawn()) == set(defined()) == set(errors.__all__)
-    assert len(drawn()) == 14
+    assert len(drawn()) == 17
 
 
 @pytest.mark.parametrize("name", errors.__all__)
