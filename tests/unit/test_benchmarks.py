@@ -78,7 +78,7 @@ def test_what_was_promised_of_steering_is_compared(tmp_path: Path) -> None:
 def test_an_unknown_benchmark_is_named(tmp_path: Path) -> None:
     done = benchmarks("closed_lop", "--out", str(tmp_path))
     assert done.returncode == 2
-    assert "no benchmark is called closed_lop; there are closed_loop, stall, growth, steering" in done.stderr
+    assert "no benchmark is called closed_lop; there are closed_loop, stall, growth, steering, recording" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
