@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Generic, ParamSpec
 
 import numpy as np
@@ -139,6 +139,20 @@ class SimulatedDetector(StandardReadable, Generic[Positions]):
             return not ended.done()
         finally:
             self._exposures.discard(ended)
+
+    def relive(self, positions: Iterable[Sequence[float]]) -> None:
+        """Draw the noise of readings of an earlier life again: the next ones are as if it had never ended.
+
+        Parameters
+        ----------
+        positions
+            Of the motors at each of these readings, in order.
+        """
+        for there in positions:
+            self.triggers += 1
+            self._failure_generator.random()
+            if self.noise:
+                self._draw(self._noise_generator, self.truth(*there))  # pyright: ignore[reportCallIssue]
 
     def _measure(self) -> float:
         positions = [motor.position for motor in self._motors]
