@@ -1,0 +1,345 @@
+"""Scans with several lives: start them, kill them, resume them, and read what is on disk afterwards.
+
+What is on disk is read here with nothing but `json`: the code under test does not judge itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ._scan_process import Job
+
+SCRIPT = Path(__file__).with_name("_scan_process.py")
+LONG = 40.0
+"""Seconds after which a process that should have ended is a failure."""
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a scan's process ended."""
+
+    code: int
+    """Exit code, or minus the signal."""
+    outcome: dict[str, Any]
+    """What it said of itself; empty for one that was killed."""
+
+    @property
+    def killed(self) -> bool:
+        return self.code == -signal.SIGKILL
+
+
+class Nest:
+    """The process that is forked for each scan."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[int, Job] = {}
+        self._process = subprocess.Popen(
+            [sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._answer() == "ready"
+
+    def start(self, job: Job) -> int:
+        """Start a scan; its pid."""
+        Path(job.notes).mkdir(exist_ok=True)
+        pid = self._order(start=asdict(job))
+        self._jobs[pid] = job
+        return pid
+
+    def wait(self, pid: int, timeout: float = LONG) -> Ended:
+        """Wait for its end."""
+        code = self._order(wait=pid, timeout=timeout)
+        job = self._jobs.pop(pid)
+        printed = Path(job.notes) / "printed"
+        if code is None:
+            os.kill(pid, signal.SIGKILL)
+            self._order(wait=pid, timeout=timeout)
+            raise AssertionError(f"the scan did not end within {timeout} s; it printed:\n{printed.read_text()}")
+        outcome = Path(job.notes) / f"outcome-{pid}.json"
+        if code == 0:
+            return Ended(code, json.loads(outcome.read_text()))
+        assert code < 0, f"the scan's process failed; it printed:\n{printed.read_text()}"
+        return Ended(code, {})
+
+    def run(self, job: Job, kill_after: float | None = None) -> Ended:
+        """Start a scan and wait for its end; or kill it from outside after some seconds, if it still runs."""
+        pid = self.start(job)
+        if kill_after is not None:
+            time.sleep(kill_after)
+            os.kill(pid, signal.SIGKILL)  # it is not waited for yet: the pid is its own
+        return self.wait(pid)
+
+    def orphans(self, timeout: float = 5.0) -> list[str]:
+        """What scans left running."""
+        return self._order(orphans=timeout)
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(LONG)
+
+    def _order(self, **order: Any) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the process of the scans ended"
+        return json.loads(line)
+
+
+def until(condition: Callable[[], Any], what: str, timeout: float = LONG) -> Any:
+    """Wait for something that another process does."""
+    end = time.monotonic() + timeout
+    while not (found := condition()):
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.002)
+    return found
+
+
+# ------------------------------------------------------------ what is on disk
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """Every complete line of a file."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One file of the folder."""
+
+    path: Path
+    documents: tuple[tuple[str, dict[str, Any]], ...]
+
+    @property
+    def start(self) -> dict[str, Any]:
+        return self.documents[0][1]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return self.start.get("skysteer", {})
+
+    @property
+    def decides(self) -> bool:
+        return self.about.get("kind") == "decisions"
+
+    @property
+    def stop(self) -> dict[str, Any] | None:
+        name, doc = self.documents[-1]
+        return doc if name == "stop" else None
+
+    def events(self, stream: str) -> list[dict[str, Any]]:
+        """Events of a stream, in order; of those replayed after a pause the first."""
+        descriptors = {doc["uid"] for name, doc in self.documents if name == "descriptor" and doc["name"] == stream}
+        found = {
+            doc["seq_num"]: doc
+            for name, doc in reversed(self.documents)
+            if name == "event" and doc["descriptor"] in descriptors
+        }
+        return [found[number] for number in sorted(found)]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """All runs of a folder, read from their files."""
+
+    path: Path
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        found: list[Run] = []
+        for path in sorted(self.path.glob("*.jsonl")):
+            read = [(line["name"], line["doc"]) for line in lines(path) if "doc" in line]
+            if path.name != "index.jsonl" and read:
+                found.append(Run(path, tuple(read)))
+        return found
+
+    def chain(self, seed: int) -> list[Run]:
+        """The decision runs of a scan, from the first to the last: those of a recommender of this seed."""
+        decisions = [run for run in self.runs if run.decides and run.about["recommender"]["seed"] == seed]
+        resumed = {run.about.get("resumes") for run in decisions}
+        found = [run for run in decisions if run.start["uid"] not in resumed]
+        assert len(found) <= 1, f"two lives go on with the same: {[run.path.name for run in found]}"
+        while found and (earlier := found[0].about.get("resumes")) is not None:
+            found = [*(run for run in decisions if run.start["uid"] == earlier), *found]
+        return found
+
+    def measured(self, decisions: Run) -> list[Run]:
+        """The measurement runs of a decision run, in order."""
+        mine = [run for run in self.runs if not run.decides and run.about.get("decisions") == decisions.start["uid"]]
+        return sorted(mine, key=lambda run: run.start.get("scan_id", 0))
+
+
+@dataclass
+class Lives:
+    """One scan and what became of it."""
+
+    nest: Nest
+    job: Job
+    kills: int = 0
+    outcome: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Folder:
+        return Folder(Path(self.job.folder))
+
+    def chain(self) -> list[Run]:
+        return self.folder.chain(self.job.seed)
+
+    def newest(self) -> str | None:
+        """What there is to resume."""
+        chain = self.chain()
+        return chain[-1].start["uid"] if chain else None
+
+    def live(self, die: Mapping[str, Any] | None = None, **other: Any) -> bool:
+        """Start it, or resume it where there is something to resume; whether it came to its end.
+
+        It is killed as `Job.die` says, or, with ``{"after": seconds}``, from outside.
+        """
+        die = dict(die or {})
+        after = die.pop("after", None)
+        ended = self.nest.run(replace(self.job, resume=self.newest(), die=die, **other), after)
+        if ended.killed:
+            self.kills += 1
+            return False
+        assert ended.outcome["error"] is None, f"{ended.outcome['error']}: {ended.outcome['text']}"
+        self.outcome = ended.outcome
+        return True
+
+    def live_through(self, deaths: Iterator[Mapping[str, Any]]) -> None:
+        """Let it be killed as told, and resume it until it is complete."""
+        for death in deaths:
+            if self.live(death):
+                return
+        assert self.live()
+
+    # -------------------------------------------------------- questions
+
+    def points(self) -> list[dict[str, Any]]:
+        """The data of the events that count, in the order in which they were measured."""
+        found: list[dict[str, Any]] = []
+        for decisions in self.chain():
+            for run in self.folder.measured(decisions):
+                if self.job.flow == "scan" or (run.stop or {}).get("exit_status") == "success":
+                    found += [event["data"] for event in run.events("primary")]
+        return found
+
+    def trajectory(self) -> list[Point]:
+        return [(data["x"], data["y"]) for data in self.points()]
+
+    def identities(self) -> list[tuple[str, int]]:
+        """(run, seq_num) of every event that counts."""
+        return [
+            (run.start["uid"], event["seq_num"])
+            for decisions in self.chain()
+            for run in self.folder.measured(decisions)
+            if self.job.flow == "scan" or (run.stop or {}).get("exit_status") == "success"
+            for event in run.events("primary")
+        ]
+
+    def told(self) -> list[tuple[str, int]]:
+        """(run, seq_num) of every event that the recommender was told, as its decision runs say."""
+        return [
+            (event["data"]["run"], event["data"]["seq_num"])
+            for decisions in self.chain()
+            for event in decisions.events("told")
+            if event["data"]["origin"] == "recommender" and not event["data"]["replay"]
+        ]
+
+    def ingested(self) -> dict[int, list[dict[str, Any]]]:
+        """What each process of the recommender ingested, in order."""
+        found: dict[int, list[dict[str, Any]]] = {}
+        for line in lines(Path(self.job.notes) / "calls.jsonl"):
+            if line["call"] == "ingest":
+                found.setdefault(line["pid"], []).extend(line["argument"])
+        return found
+
+    def triggers(self) -> list[Point]:
+        return [(x, y) for x, y in map(json.loads, (Path(self.job.notes) / "triggers.jsonl").read_text().splitlines())]
+
+    def check(self, expected: list[Point], lost: int = 0) -> None:
+        """Everything that is promised of a scan that was killed and resumed.
+
+        A power cut may have taken some measured points from the disk: how many were ``lost``.
+        """
+        points, trajectory = self.points(), self.trajectory()
+        assert trajectory == expected, "another way than the uninterrupted scan's"
+        result = self.outcome["result"]
+        assert (result["measured"], result["exit_status"]) == (len(expected), "success"), result
+        uids = [run.start["uid"] for decisions in self.chain() for run in self.folder.measured(decisions)]
+        assert sorted(result["uids"]) == sorted(uids)
+        identities, told = self.identities(), self.told()
+        assert len(set(told)) == len(told), "an event was told twice"
+        assert set(told) <= set(identities), "told what is not on disk"
+        assert len(identities) - len(told) <= self.kills, "events that nobody was told of"
+        for process in self.ingested().values():
+            seen = [(point["x"], point["y"]) for point in process]
+            assert seen == expected[: len(seen)], "a recommender was told an event twice, not, or in another order"
+        if lives := list(self.ingested().values()):
+            assert [(point["x"], point["y"], point["det"]) for point in lives[-1]] == [
+                (data["x"], data["y"], data["det"]) for data in points
+            ]
+        failing = {point for point in self.triggers() if self.job.bad[0] < point[0] < self.job.bad[1]}
+        assert result["failed"] == len(failing)
+        again = Counter(self.triggers())
+        again.subtract([*expected, *failing])
+        assert all(count >= 0 for count in again.values())
+        assert again.total() <= self.kills + lost, f"{again.total()} measured again for {self.kills} kills: {+again}"
+        for decisions in self.chain():
+            for run in (decisions, *self.folder.measured(decisions)):
+                assert run.stop is not None, f"{run.path.name} has no stop document"
+        assert self.outcome["threads"] == [], "threads left"
+        assert self.outcome["open"] == [], "files left open"
+
+
+@dataclass(frozen=True)
+class World:
+    """Makes scans, and knows where the same ones went undisturbed."""
+
+    nest: Nest
+    path: Path
+    known: dict[str, list[Point]] = field(default_factory=dict)
+    sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def lives(self, folder: str | Path | None = None, **job: Any) -> Lives:
+        here = Path(tempfile.mkdtemp(dir=self.path))
+        return Lives(self.nest, Job(str(folder or here / "runs"), str(here / "notes"), **job))
+
+    def undisturbed(self, **job: Any) -> list[Point]:
+        """The way of a scan that nobody disturbs."""
+        key = json.dumps(job, sort_keys=True)
+        if key not in self.known:
+            lives = self.lives(**job)
+            assert lives.live()
+            self.known[key] = lives.trajectory()
+            lives.check(self.known[key])
+        return self.known[key]
+
+    def size(self, what: str, **job: Any) -> Any:
+        """How many ``"messages"`` an undisturbed scan has, or ``"writes"``; or how many ``"seconds"`` it takes."""
+        key = json.dumps(job, sort_keys=True)
+        if key not in self.sizes:
+            began, lives = time.monotonic(), self.lives(**job)
+            assert lives.live()
+            self.sizes[key] = {**lives.outcome, "seconds": time.monotonic() - began}
+        return self.sizes[key][what]
