@@ -5,6 +5,7 @@ What is on disk is read here with nothing but `json`: the code under test does n
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -114,6 +115,16 @@ def until(condition: Callable[[], Any], what: str, timeout: float = LONG) -> Any
     return found
 
 
+def can_be_locked(path: Path) -> bool:
+    """Whether no process writes it."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
 # ------------------------------------------------------------ what is on disk
 
 
@@ -218,7 +229,14 @@ class Lives:
         """
         die = dict(die or {})
         after = die.pop("after", None)
-        ended = self.nest.run(replace(self.job, resume=self.newest(), die=die, **other), after)
+        return self.ended(self.nest.run(replace(self.job, resume=self.newest(), die=die, **other), after))
+
+    def start(self, die: Mapping[str, Any] | None = None, **other: Any) -> int:
+        """As `live`, without waiting for the end; the pid."""
+        return self.nest.start(replace(self.job, **{"resume": self.newest(), "die": die or {}, **other}))
+
+    def ended(self, ended: Ended) -> bool:
+        """Take in how it ended; whether it came to its end."""
         if ended.killed:
             self.kills += 1
             return False
@@ -308,6 +326,7 @@ class Lives:
         for decisions in self.chain():
             for run in (decisions, *self.folder.measured(decisions)):
                 assert run.stop is not None, f"{run.path.name} has no stop document"
+                assert can_be_locked(run.path), f"{run.path.name} is still locked"
         assert self.outcome["threads"] == [], "threads left"
         assert self.outcome["open"] == [], "files left open"
 

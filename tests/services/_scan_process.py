@@ -141,7 +141,7 @@ def scan(job: Job) -> dict[str, Any]:
     os.environ[THINK] = str(job.think)
     random.seed()
     _limit(job)
-    writes = Writes(job.folder, notes, **(job.die if "write" in job.die else {}))
+    writes = Writes(job.folder, None if job.file_limit else notes, **(job.die if "write" in job.die else {}))
     if job.clock and "message" not in job.clock:
         _step_clock(float(job.clock["by"]))
     space = Space(Axis("x", -job.reach, job.reach, "mm"), Axis("y", -job.reach, job.reach, "mm"))
@@ -211,9 +211,9 @@ def _noting(truth: Callable[..., float], file: Path, bad: Sequence[float]) -> Ca
 class Writes:
     """Notes what is written to a folder and what is synced; in the middle of one write it kills."""
 
-    def __init__(self, folder: str, notes: Path, write: int | None = None, part: float = 0.0) -> None:
+    def __init__(self, folder: str, notes: Path | None, write: int | None = None, part: float = 0.0) -> None:
         self.count = 0
-        self._folder, self._notes, self._deadly, self._part = folder, notes / "writes.jsonl", write, part
+        self._folder, self._notes, self._deadly, self._part = folder, notes, write, part
         self._write, self._lock = os.write, threading.Lock()
         os.write = self
         os.fsync, os.fdatasync = self._syncing(os.fsync), self._syncing(os.fdatasync)
@@ -242,8 +242,9 @@ class Writes:
         return synced
 
     def _note(self, what: str, path: str, size: int) -> None:
-        with self._notes.open("a") as file:
-            file.write(json.dumps([what, Path(path).name, size]) + "\n")
+        if self._notes is not None:
+            with (self._notes / "writes.jsonl").open("a") as file:
+                file.write(json.dumps([what, Path(path).name, size]) + "\n")
 
 
 def _step_clock(by: float) -> None:

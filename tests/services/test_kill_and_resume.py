@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ._lives import Lives, World, lines, until
+from ._lives import Lives, World, lines
 
 pytestmark = pytest.mark.timeout(120)
 
