@@ -70,9 +70,7 @@ def without_room(path: Path) -> tuple[Path, str]:
     folder = path / "runs"
     folder.mkdir()
     if mounted(folder, "size=64k"):
-        with pytest.raises(OSError, match="No space"), (folder / "filler").open("wb", buffering=0) as file:
-            while True:
-                file.write(b"x" * 4096)
+        (folder / "filler").write_bytes(b"x" * shutil.disk_usage(folder).free)
         return folder, "space"
     folder.rmdir()
     return Path("/dev/full"), "full"
@@ -193,7 +191,7 @@ def test_a_parent_that_vanishes_holds_the_scan_until_it_is_back(RE, beam, seen, 
             gone.set()
 
     RE.msg_hook = hook
-    caplog.handler.addFilter(lambda record: waiting.set() if "skysteer" in record.name else None or True)
+    caplog.handler.addFilter(lambda record: record.levelname != "WARNING" or waiting.set() is None)
     future = RE(flow_of(RE, beam, parent / "runs"))
     assert gone.wait(20)
     assert waiting.wait(20)
