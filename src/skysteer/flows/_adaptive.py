@@ -21,7 +21,8 @@ from skysteer.protocols import Recommender
 from skysteer.recommenders import Advisor, Reduce
 from skysteer.workers import WorkerKind
 
-from ._assembly import Asked, FinallyMove, Queues, about, adaptive, listed, patience_of
+from ._assembly import Asked, FinallyMove, Queues, adaptive, listed, patience_of
+from ._recording import Record
 
 
 def adaptive_scan(
@@ -41,6 +42,7 @@ def adaptive_scan(
     take_reading: TakeReading | None = None,
     reduce: Reduce | None = None,
     worker: WorkerKind = "thread",
+    record: Record | None = None,
     md: Mapping[str, Any] | None = None,
 ) -> Plan[AdaptiveResult]:
     """Measure where a recommender suggests: one run, one event a suggestion.
@@ -95,6 +97,12 @@ def adaptive_scan(
         object but lets a model in pure Python slow the plan; in a
         ``"process"``, which cannot, and works on a copy; or (a
         ``distributed.Client``) on a worker of a Dask cluster, the same.
+    record
+        Where documents and decisions are put on record: the path of a folder (made
+        where it is not there, in one that is), a `skysteer.stores.JSONLines`, or a
+        `skysteer.stores.Recorder` that goes on afterwards. What is measured is
+        written before the next point is begun; while it cannot be written, the scan
+        holds there.
     md
         Metadata for the start document.
 
@@ -123,17 +131,18 @@ def adaptive_scan(
     'the recommender has nothing more to ask'
     """
     detectors, motors = listed("detectors", detectors), listed("motors", motors)
-    asked = Asked(recommender, patience_of(patience), objectives, reduce, worker, finally_move)
+    asked = Asked(recommender, patience_of(patience), objectives, reduce, worker, finally_move, record, md)
     options = Options(max_points, initial, batch, lookahead, asked.patience, max_failures, on_failure)
 
-    def plan(cleared: Cleared, launch: str, queues: Queues) -> Plan[AdaptiveResult]:
-        start = {"plan_name": "adaptive_scan", **about(asked, options), **(md or {})}
+    def plan(
+        cleared: Cleared, launch: str, queues: Queues, options: Options, start: Mapping[str, Any]
+    ) -> Plan[AdaptiveResult]:
         return scan_from_queue(
             detectors, motors, queues.main, options, space=cleared.space, fallback=queues.fallback,
             take_reading=take_reading, launch=launch, md=start,
         )  # fmt: skip
 
-    return (yield from adaptive(detectors, motors, asked, options, PerEvent, plan))
+    return (yield from adaptive(detectors, motors, asked, options, PerEvent, plan, "adaptive_scan"))
 
 
 def adaptive_runs(
@@ -153,6 +162,7 @@ def adaptive_runs(
     measure: Measure | None = None,
     reduce: Reduce | None = None,
     worker: WorkerKind = "thread",
+    record: Record | None = None,
     md: Mapping[str, Any] | None = None,
 ) -> Plan[AdaptiveResult]:
     """Measure where a recommender suggests: one run a suggestion.
@@ -171,18 +181,19 @@ def adaptive_runs(
         shape (number of events, ...)) to objective name to value. Without it,
         the recommender is told the last event of the run.
     detectors, motors, recommender, objectives, max_points, initial, batch, lookahead, patience, max_failures, \
-on_failure, finally_move, worker, md
+on_failure, finally_move, worker, record, md
         As for `adaptive_scan`; a point is a run here.
     """
     detectors, motors = listed("detectors", detectors), listed("motors", motors)
-    asked = Asked(recommender, patience_of(patience), objectives, reduce, worker, finally_move)
+    asked = Asked(recommender, patience_of(patience), objectives, reduce, worker, finally_move, record, md)
     options = Options(max_points, initial, batch, lookahead, asked.patience, max_failures, on_failure)
 
-    def plan(cleared: Cleared, launch: str, queues: Queues) -> Plan[AdaptiveResult]:
-        start = {"plan_name": "adaptive_runs", **about(asked, options), **(md or {})}
+    def plan(
+        cleared: Cleared, launch: str, queues: Queues, options: Options, start: Mapping[str, Any]
+    ) -> Plan[AdaptiveResult]:
         return runs_from_queue(
             detectors, motors, queues.main, options, space=cleared.space, fallback=queues.fallback,
             measure=measure, launch=launch, md=start,
         )  # fmt: skip
 
-    return (yield from adaptive(detectors, motors, asked, options, PerRun, plan))
+    return (yield from adaptive(detectors, motors, asked, options, PerRun, plan, "adaptive_runs"))

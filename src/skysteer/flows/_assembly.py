@@ -15,13 +15,15 @@ from bluesky.utils import Msg
 from skysteer.documents import Fields, PerEvent, PerRun
 from skysteer.errors import FieldError, PointError, PreflightError, SkysteerError
 from skysteer.handoff import SuggestionQueue
-from skysteer.model import AdaptiveResult, Choice, Observation, Patience, Space
+from skysteer.model import METADATA_KEY, AdaptiveResult, Choice, Observation, Patience, Space
 from skysteer.plans import Cleared, Options, Plan, move, positions, preflight, returning
 from skysteer.protocols import Recommender
 from skysteer.recommenders import Advisor, Reduce
+from skysteer.stores import patience_about, program, space_about
 from skysteer.workers import WorkerKind
 
 from ._owners import closing, result_of
+from ._recording import Record, Recording
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -43,6 +45,8 @@ class Asked:
     reduce: Reduce | None
     worker: WorkerKind
     finally_move: FinallyMove
+    record: Record | None = None
+    md: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,11 @@ def adaptive(
     asked: Asked,
     options: Options,
     adapter: type[PerEvent] | type[PerRun],
-    plan: Callable[[Cleared, str, Queues], Plan[AdaptiveResult]],
+    plan: Callable[[Cleared, str, Queues, Options, Mapping[str, Any]], Plan[AdaptiveResult]],
+    flow: str,
 ) -> Plan[AdaptiveResult]:
     launch = uuid4().hex
+    recording = Recording(asked.record)
     advisor, owned = _advisor(asked)
     fallback = _fallback(asked, advisor)
     mine = [each for each in ([advisor] if owned else []) + [fallback] if each is not None]
@@ -72,16 +78,23 @@ def adaptive(
     def steps() -> Plan[AdaptiveResult]:
         cleared = yield from preflight(
             detectors, motors, options, space=advisor.space, objectives=asked.objectives,
-            reduced=advisor.reduces, found=_problems(advisor, fallback, asked, options),
+            reduced=advisor.reduces, found=[*_problems(advisor, fallback, asked, options), *recording.open()],
         )  # fmt: skip
         for each in told:
             yield from _started(each)
         home = (yield from positions(_by_name(motors))) if asked.finally_move == "start" else None
         fields = Fields(cleared.axes, cleared.objectives, reduced=advisor.reduces)
+        decided = {} if not recording.on else decision_about(
+            flow, launch, cleared, fields, options, asked, advisor, fallback
+        )  # fmt: skip
+        queues = Queues(advisor.queue, None if fallback is None else fallback.queue)
+        # Before the adapter: an event is put on record before those who are told of it decide.
+        yield from recording.begin(decided, [*told, *(each.queue for each in told)])
         token = yield Msg("subscribe", None, adapter(fields, tell, launch=launch), "all")
         replayed = advisor.replayed
-        queues = Queues(advisor.queue, None if fallback is None else fallback.queue)
-        measuring = plan(cleared, launch, queues)
+        held = replace(options, hold=recording.hold) if recording.on else options
+        start = {"plan_name": flow, **about(asked, options), **with_link(asked.md, recording.uid)}
+        measuring = plan(cleared, launch, queues, held, start)
         measuring = measuring if home is None else returning(measuring, _by_name(motors), home)
         result = yield from _heard(measuring, token)
         best = yield from _best(advisor, asked.patience, result)
@@ -93,7 +106,8 @@ def adaptive(
                 yield from move(_by_name(motors), cleared.space.clean(there))
         return replace(result, best=best, replayed=advisor.replayed - replayed)
 
-    return (yield from closing(steps(), mine))
+    keeping = recording.keeping(closing(steps(), mine), lambda result: (result.exit_status, result.reason))
+    return (yield from keeping)
 
 
 def _heard(plan: Plan[T], token: Any) -> Plan[T]:
@@ -174,6 +188,54 @@ def about(asked: Asked, options: Options) -> dict[str, Any]:
         "batch": options.batch,
         "lookahead": options.lookahead,
     }
+
+
+def decision_about(
+    flow: str,
+    launch: str,
+    cleared: Cleared,
+    fields: Fields,
+    options: Options,
+    asked: Asked,
+    advisor: Advisor,
+    fallback: Advisor | None,
+) -> dict[str, Any]:
+    """What the start document of the decision run says."""
+    return {
+        "launch": launch,
+        "flow": flow,
+        "recommender": advisor.about(),
+        **({} if fallback is None else {"fallback": fallback.about()}),
+        "space": space_about(cleared.space),
+        "fields": {
+            "axes": dict(fields.axes),
+            "objectives": dict(fields.objectives),
+            "stream": fields.stream,
+            "reduced": fields.reduced,
+        },
+        "objectives": list(asked.objectives),
+        "options": {
+            "max_points": options.max_points,
+            "initial": [dict(point) for point in options.initial],
+            "batch": options.batch,
+            "lookahead": options.lookahead,
+            "max_failures": options.max_failures,
+            "on_failure": options.on_failure,
+            "finally_move": asked.finally_move,
+            "patience": patience_about(options.patience),
+        },
+        "program": program(),
+        "md": dict(asked.md or {}),
+    }
+
+
+def with_link(md: Mapping[str, Any] | None, decisions: str | None) -> dict[str, Any]:
+    """Metadata of a measurement that names its decision run."""
+    given = dict(md or {})
+    beside: Any = given.get(METADATA_KEY, {})
+    if decisions is None or not isinstance(beside, Mapping):  # the plan refuses what is no mapping
+        return given
+    return {**given, METADATA_KEY: {**cast("Mapping[str, Any]", beside), "decisions": decisions}}
 
 
 def _started(advisor: Advisor) -> Plan[None]:

@@ -7,26 +7,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._about import patience_about, program, space_about
     from ._claim import Claim, claim
     from ._entry import RunEntry
     from ._folder import JSONLines
     from ._index import find, runs
     from ._reading import documents
+    from ._recorder import DecisionRun, Recorder
 
 _HOME = {
+    "DecisionRun": "._recorder",
     "JSONLines": "._folder",
+    "Recorder": "._recorder",
     "RunEntry": "._entry",
     "documents": "._reading",
     "find": "._index",
+    "patience_about": "._about",
+    "program": "._about",
     "runs": "._index",
+    "space_about": "._about",
 }
 
 __all__ = [
+    "DecisionRun",
     "JSONLines",
+    "Recorder",
     "RunEntry",
     "documents",
     "find",
+    "patience_about",
+    "program",
     "runs",
+    "space_about",
 ]
 
 
