@@ -23,6 +23,7 @@ __all__ = [
     "KnowsPending",
     "Optimizer",
     "Recommender",
+    "Restorable",
     "SupportsStoppingCriteria",
     "TrialFaultAware",
 ]
@@ -117,6 +118,32 @@ class Checkpointable(Protocol):
 
     def checkpoint(self) -> None:
         """Write the state."""
+        ...
+
+
+@runtime_checkable
+class Restorable(Checkpointable, Protocol):
+    """A recommender that can read its state again, rather than be told everything once more."""
+
+    def restore(self, points: Sequence[Point]) -> int:
+        """Read the newest checkpoint that was made of the first of these points, and of nothing else.
+
+        Called at the most once in a life, before any `ingest`, when a scan that
+        was cut off goes on and after a worker process was replaced. Suggestions
+        that were given up are told again afterwards.
+
+        Parameters
+        ----------
+        points
+            All that were measured, in order, as `ingest` is given them.
+
+        Returns
+        -------
+        int
+            Of how many of the points the state was made: the others come by
+            `ingest`. 0 where there is no such checkpoint; then nothing may
+            have changed.
+        """
         ...
 
 

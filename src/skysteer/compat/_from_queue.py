@@ -37,7 +37,7 @@ class FromQueue:
         """A plan waits for the next item."""
         threading.Thread(target=self._answer, args=(ticket,), name="skysteer-queue", daemon=True).start()
 
-    def failed(self, suggestion: Suggestion) -> None:
+    def failed(self, suggestion: Suggestion, reason: str) -> None:
         """Nobody is there to be told."""
 
     def _answer(self, ticket: Ticket) -> None:

@@ -2,6 +2,7 @@
 
 from ._action import Action
 from ._latch import SRLatch, Transition
+from ._listeners import Listeners
 from ._listening import Listening
 from ._mailbox import Mailbox
 from ._queue import Answer, Dropped, Launch, Respondent, SuggestionQueue, Ticket
@@ -12,6 +13,7 @@ __all__ = [
     "Answer",
     "Dropped",
     "Launch",
+    "Listeners",
     "Listening",
     "Mailbox",
     "Request",

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from skysteer.errors import RecommenderError, SuggestionError
-from skysteer.model import Finished, Space, Suggestion
+from skysteer.model import Asked, DecisionListener, Finished, Origin, Refused, Space, Suggestion
+
+from ._listeners import Listeners
 
 Answer = tuple[Suggestion, ...] | Finished
 """Suggestions in the order in which they are to be measured, or nothing more to ask."""
@@ -33,6 +35,8 @@ class Ticket:
     """What was ready or being measured when it was asked."""
     asked: float = field(default_factory=time.monotonic, compare=False)
     """When, on the monotonic clock, in seconds."""
+    again: Asked | None = field(default=None, compare=False)
+    """The question of a scan that was cut off, which this one asks again: to be answered as of then."""
 
 
 @dataclass(slots=True)
@@ -60,21 +64,25 @@ class Launch:
     """Unique in all scans; begins the id of every suggestion made for it."""
     space: Space
     """Where suggestions may lie: what the recommender said, or else what the motors reach."""
+    known: int = 0
+    """Points measured before, in a scan that goes on."""
+    ready: tuple[Suggestion, ...] = ()
+    """Suggestions of before that are still to be measured."""
 
 
 class Respondent(Protocol):
     """Whoever answers a queue. All calls come from the plan's thread and must only hand over."""
 
     def launched(self, launch: Launch) -> None:
-        """A plan begins to ask; what an earlier one left open is given up."""
+        """A plan begins to ask; what an earlier one left open is given up, but for what is `Launch.ready`."""
         ...
 
     def asked(self, ticket: Ticket) -> None:
         """A plan wants suggestions: call `SuggestionQueue.answer`, from any thread."""
         ...
 
-    def failed(self, suggestion: Suggestion) -> None:
-        """A suggestion will not be measured."""
+    def failed(self, suggestion: Suggestion, reason: str) -> None:
+        """A suggestion will not be measured; the reason is for people."""
         ...
 
 
@@ -86,9 +94,16 @@ class SuggestionQueue:
 
     `peek` may be repeated: until it is released, a ticket keeps its answer, so
     that a plan that is replayed after a pause finds the same one.
+
+    Parameters
+    ----------
+    origin
+        Who answers, as decisions say it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, origin: Origin = "recommender") -> None:
+        self._origin: Origin = origin
+        self._listeners = Listeners()
         self._lock = threading.Lock()
         self._launch: Launch | None = None
         self._numbers = itertools.count()
@@ -112,13 +127,26 @@ class SuggestionQueue:
         """Number of the newest launch; 0 before the first."""
         return 0 if self._launch is None else self._launch.epoch
 
-    def launch(self, space: Space, uid: str) -> Launch:
+    def listen(self, listener: DecisionListener) -> Callable[[], None]:
+        """Have a listener told of the questions that are withdrawn unanswered; returns what ends that."""
+        return self._listeners.add(listener)
+
+    def launch(self, space: Space, uid: str, *, known: int = 0, ready: Sequence[Suggestion] = ()) -> Launch:
         """Begin a new epoch: nothing asked or answered before it counts any more.
 
         A plan that still waits, in another engine, is told so; it would wait for ever.
+
+        Parameters
+        ----------
+        space
+            Where suggestions may lie.
+        uid
+            Unique in all scans.
+        known, ready
+            Of a scan that goes on: how many points it measured, and which suggestions are still to be measured.
         """
         with self._lock:
-            launch = self._launch = Launch(self.epoch + 1, uid, space)
+            launch = self._launch = Launch(self.epoch + 1, uid, space, known, tuple(ready))
             self._numbers = itertools.count()
             waiting = {ticket: wake for ticket, wake in self._open.items() if wake is not None}
             self._open.clear()
@@ -132,9 +160,15 @@ class SuggestionQueue:
         return launch
 
     def ask(
-        self, count: int = 1, *, known: int = 0, pending: Sequence[Suggestion] = (), epoch: int | None = None
+        self,
+        count: int = 1,
+        *,
+        known: int = 0,
+        pending: Sequence[Suggestion] = (),
+        epoch: int | None = None,
+        again: Asked | None = None,
     ) -> Ticket:
-        """Ask for suggestions, without waiting.
+        """Ask for suggestions, without waiting; ``again`` is the question of a scan that was cut off.
 
         Raises
         ------
@@ -146,7 +180,7 @@ class SuggestionQueue:
         with self._lock:
             if epoch not in (None, self.epoch):
                 raise RecommenderError(_TAKEN)
-            ticket = Ticket(self.epoch, next(self._numbers), count, known, tuple(pending))
+            ticket = Ticket(self.epoch, next(self._numbers), count, known, tuple(pending), again=again)
             self._open[ticket] = None
         if self._respondent is not None:
             self._respondent.asked(ticket)
@@ -223,16 +257,25 @@ class SuggestionQueue:
         """The plan has moved on: forget the answer."""
         self._answers.pop(ticket, None)
 
-    def withdraw(self, ticket: Ticket) -> None:
-        """Nobody waits any more: an answer that still comes is dropped and counted."""
+    def withdraw(self, ticket: Ticket, reason: str = "") -> None:
+        """Nobody waits any more: an answer that still comes is dropped and counted.
+
+        Listeners are told of a question that was open, where there is a reason.
+        """
         with self._lock:
+            was_open = ticket in self._open
             self._open.pop(ticket, None)
             self._answers.pop(ticket, None)
+        if was_open and reason and self._listeners:
+            waited = time.monotonic() - ticket.asked
+            self._listeners.tell(
+                Refused(self._origin, ticket.number, "silent", reason, ticket.known, time.time() - waited, waited)
+            )
 
-    def failed(self, suggestion: Suggestion) -> None:
-        """Say that a suggestion was given up."""
+    def failed(self, suggestion: Suggestion, reason: str = "") -> None:
+        """Say that a suggestion was given up, and why."""
         if self._respondent is not None:
-            self._respondent.failed(suggestion)
+            self._respondent.failed(suggestion, reason)
 
 
 def _problems(answer: Any, ticket: Ticket, space: Space) -> list[str]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
-from skysteer.model import Verdict
+from skysteer.model import DecisionListener, Steered, Verdict
 
 from ._action import Action
+from ._latch import SRLatch, Transition
+from ._listeners import Listeners
 
 KEPT = 1000
 """How many requests are remembered."""
@@ -64,6 +67,10 @@ class Steering:
         self._requests: deque[Request] = deque(maxlen=KEPT)
         self._holds: dict[str, str] = {}
         self._latches = self.keep_going.latch, self.enough.latch, self.abort.latch
+        self._listeners = Listeners()
+        self._hears = False
+        self._acting: int | None = None
+        self._thrown: deque[Steered] = deque()
         self.keep_going.latch.set()
 
     # ------------------------------------------------------------ for whoever steers
@@ -89,27 +96,30 @@ class Steering:
         Request
             As it was remembered; ``accepted`` tells whether it counts.
         """
-        with self._lock:
+        with self._acts():
             accepted = self._running and launch in (None, self._launch)
             request = Request(
                 verdict, reason, author, time.time(), self._launch if launch is None else launch, accepted
             )
             self._requests.append(request)
-            if not accepted:
+            if accepted:
+                self._obey(request)
+            else:
                 self._ignored += 1
-                return request
-            cause = str(request)
-            match verdict:
-                case Verdict.KEEP_GOING:
-                    self._release(author, cause)
-                case Verdict.HOLD:
-                    self._holds[author] = cause
-                    self.keep_going.latch.reset(cause)
-                case Verdict.ENOUGH:
-                    self.enough.latch.set(cause)
-                case Verdict.ABORT:
-                    self.abort.latch.set(cause)
+        if self._listeners:
+            self._listeners.tell(Steered(verdict, reason, author, request.launch, accepted, request.time))
         return request
+
+    def listen(self, listener: DecisionListener) -> Callable[[], None]:
+        """Have a listener told of every request, and of every latch that is thrown directly; returns what ends that."""
+        forget = self._listeners.add(listener)
+        with self._acts():  # what a latch says of its state now is no news
+            if not self._hears:
+                self._hears = True
+                for latch in self._latches:
+                    latch.listen(partial(self._hear, latch))
+                    latch.when_changed(self._tell_thrown)
+        return forget
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -140,7 +150,7 @@ class Steering:
 
     def launch(self) -> int:
         """Begin a launch: latches back to their start. Returns its number."""
-        with self._lock:
+        with self._acts():
             self._ignored += (
                 self.enough.latch.is_set() + self.abort.latch.is_set() + (not self.keep_going.latch.is_set())
             )
@@ -151,7 +161,7 @@ class Steering:
 
     def end(self, launch: int) -> None:
         """The launch is over: nothing is accepted for it any more."""
-        with self._lock:
+        with self._acts():
             if launch == self._launch:
                 self._running = False
                 self._to_start()
@@ -174,6 +184,49 @@ class Steering:
             for action in (self.keep_going, self.enough, self.abort):
                 stack.callback(action.latch.when_changed(wake))
             return stack.pop_all().close
+
+    @contextmanager
+    def _acts(self) -> Generator[None]:
+        """Hold the lock; latches that this thread throws meanwhile are not thrown directly."""
+        with self._lock:
+            self._acting = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._acting = None
+
+    def _obey(self, request: Request) -> None:
+        cause = str(request)
+        match request.verdict:
+            case Verdict.KEEP_GOING:
+                self._release(request.author, cause)
+            case Verdict.HOLD:
+                self._holds[request.author] = cause
+                self.keep_going.latch.reset(cause)
+            case Verdict.ENOUGH:
+                self.enough.latch.set(cause)
+            case Verdict.ABORT:
+                self.abort.latch.set(cause)
+
+    def _hear(self, latch: SRLatch, transition: Transition) -> None:
+        """Under the lock of the latch: only put away that it was thrown directly."""
+        if self._acting == threading.get_ident():
+            return
+        going, enough, _ = self._latches
+        reason = transition.cause
+        if latch is going:
+            verdict = Verdict.KEEP_GOING if transition.state == "set" else Verdict.HOLD
+        elif transition.state == "set":
+            verdict = Verdict.ENOUGH if latch is enough else Verdict.ABORT
+        else:
+            verdict = Verdict.KEEP_GOING
+            reason = _words("enough is taken back" if latch is enough else "abort is taken back", reason)
+        self._thrown.append(Steered(verdict, reason, "", self._launch, self._running, transition.time))
+
+    def _tell_thrown(self) -> None:
+        while self._thrown:
+            with suppress(IndexError):  # another thread took it
+                self._listeners.tell(self._thrown.popleft())
 
     def _release(self, author: str, cause: str) -> None:
         if author:

@@ -1,6 +1,7 @@
 """The values that travel between the parts: frozen, with units, free of Bluesky."""
 
 from ._decisions import (
+    Asked,
     Checkpointed,
     Decision,
     DecisionListener,
@@ -26,6 +27,7 @@ __all__ = [
     "SUGGESTION_ID",
     "SUGGESTION_ORIGIN",
     "AdaptiveResult",
+    "Asked",
     "Axis",
     "Checkpointed",
     "Choice",

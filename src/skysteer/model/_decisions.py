@@ -52,6 +52,27 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A plan asked ahead, while points were being measured: the answer is to know no more than it would have then.
+
+    A question asked while nothing is measured is not put on record: asked again, it has the same answer.
+    """
+
+    origin: Origin
+    question: int
+    """Number of the ticket in its launch."""
+    count: int
+    """How many suggestions are wanted."""
+    known: int
+    """How many points of the scan had been measured."""
+    given_up: int
+    """How many of its suggestions had been given up."""
+    pending: tuple[Suggestion, ...]
+    """What was ready or being measured, whoever had asked for it."""
+    time: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
 class Suggested:
     """A recommender answered a question with points to measure."""
 
@@ -179,7 +200,7 @@ class Steered:
     time: float = field(default_factory=time.time)
 
 
-Decision = Told | Suggested | Refused | GivenUp | Replaced | Checkpointed | Judged | Steered
+Decision = Told | Asked | Suggested | Refused | GivenUp | Replaced | Checkpointed | Judged | Steered
 """Everything that is put on record."""
 DecisionListener = Callable[[Decision], object]
 """Takes a decision without waiting; called in the thread of whoever decides."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ._decisions import Asked
 from ._point import Observation, Suggestion
 
 
@@ -27,6 +28,8 @@ class Progress:
     """Which of the ``initial=`` points, by number, were measured or given up."""
     ready: tuple[Suggestion, ...] = ()
     """Suggested, and neither measured nor given up: measured first, in this order, under their ids."""
+    asked: tuple[Asked, ...] = ()
+    """Questions asked ahead, in order, that were not answered: asked again, and answered as of then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class History:
     """`Suggestion.id` of those that will not be measured, in order."""
     ready: tuple[Suggestion, ...] = field(default=())
     """As in `Progress`: still to be measured."""
+    asked: tuple[Asked, ...] = ()
+    """As in `Progress`, of this recommender: it is told what came after them when they are answered."""
     restarts: int = 0
     """How often its process was replaced."""
     replayed: int = 0

@@ -14,7 +14,7 @@ from bluesky.utils import Msg, RunEngineControlException
 
 from skysteer.errors import RecommenderError, RequestPause, SilentRecommender
 from skysteer.handoff import Answer, SuggestionQueue, Ticket
-from skysteer.model import ExitStatus, Finished, Patience, Suggestion
+from skysteer.model import Asked, ExitStatus, Finished, Patience, Suggestion
 
 from ._waiting import Plan, wait_until
 
@@ -34,6 +34,15 @@ class Asking:
 
     ``lookahead`` questions are kept open or answered while a point is
     measured; with none, a question is asked when nothing is ready any more.
+
+    Parameters
+    ----------
+    queue, batch, lookahead, patience, fallback
+        As for the plan.
+    initial
+        What is measured before anybody is asked, in this order.
+    again
+        Questions of a scan that was cut off, not answered yet: asked first.
     """
 
     def __init__(
@@ -45,6 +54,7 @@ class Asking:
         patience: Patience,
         fallback: SuggestionQueue | None,
         initial: Sequence[Suggestion],
+        again: Sequence[Asked] = (),
     ) -> None:
         self._queue = queue
         self._fallback = fallback
@@ -53,7 +63,10 @@ class Asking:
         self._patience = patience
         self._epoch = queue.epoch
         self._ready: deque[Suggestion] = deque(initial)
-        self._tickets: deque[Ticket] = deque()
+        self._tickets: deque[Ticket] = deque(
+            queue.ask(each.count, known=each.known, pending=each.pending, epoch=self._epoch, again=each)
+            for each in again
+        )
         self.fallen_back = 0
         """Suggestions taken from the fallback."""
         self.latencies = array("d")
@@ -81,11 +94,11 @@ class Asking:
         self._ask_ahead(suggestion, remaining, known)
         return suggestion
 
-    def failed(self, suggestion: Suggestion) -> None:
-        """Say that a point was given up, so that it is not asked for again."""
-        self._queue.failed(suggestion)
+    def failed(self, suggestion: Suggestion, reason: str) -> None:
+        """Say that a point was given up, and why, so that it is not asked for again."""
+        self._queue.failed(suggestion, reason)
         if self._fallback is not None:
-            self._fallback.failed(suggestion)
+            self._fallback.failed(suggestion, reason)
 
     def close(self) -> None:
         """Nobody waits any more."""
@@ -145,7 +158,7 @@ class Asking:
                 queue.release(ticket)
                 return answer
             if self._patience.on_timeout != "wait":
-                queue.withdraw(ticket)
+                queue.withdraw(ticket, f"no answer within {self._patience.timeout:g} s")
                 return None
             now = time.monotonic()
             log.warning("no answer from the recommender for %.1f s; waiting on", now - ticket.asked)

@@ -88,11 +88,11 @@ def scan_from_queue(
         "plan_name": "scan_from_queue",
         "detectors": [detector.name for detector in detectors],
         "motors": [motor.name for motor in motors],
-        "num_points": options.max_points,
+        "num_points": options.max_points - options.progress.measured,
         "hints": {"dimensions": [(_hinted(axes[name]), "primary") for name in space]},
         **_metadata(md, launch=uid),
     }
-    tally = Tally()
+    tally = Tally.of(options.progress)
 
     def run(points: Plan[End]) -> Plan[End]:
         return stage_wrapper(run_with_reason(points, start, tally.uids.append), [*detectors, *motors])
@@ -131,7 +131,7 @@ def runs_from_queue(
     uid = launch or uuid4().hex
     axes = _axes(motors, space)
     devices = [*detectors, *motors]
-    tally = Tally()
+    tally = Tally.of(options.progress)
     about_all = _metadata(md, launch=uid)
 
     def measure_run(suggestion: Suggestion, attempt: Attempt) -> Plan[None]:
@@ -162,12 +162,16 @@ def _launch(
         raise PreflightError(options.problems)
     if not queue.connected:
         raise PreflightError(["nobody answers the queue: connect a respondent, such as an Advisor"])
+    before = options.progress
+    if before.measured >= options.max_points:  # a scan that was complete: no run is opened
+        return tally.result(None, f"max_points={options.max_points} reached", "success")
     for each in (queue, fallback):
         if each is not None:
-            each.launch(space, uid)
+            each.launch(space, uid, known=before.measured, ready=before.ready)
     initial = [
         Suggestion(f"{uid[:12]}-i{number}", space.clean(point), "initial")
         for number, point in enumerate(options.initial)
+        if number not in before.initial_done
     ]
     asking = Asking(
         queue,
@@ -175,7 +179,8 @@ def _launch(
         lookahead=options.lookahead,
         patience=options.patience,
         fallback=fallback,
-        initial=initial,
+        initial=[*initial, *before.ready],
+        again=before.asked,
     )
     try:
         end = yield from run(measure_points(asking, measure, recorded_by, tally, options))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from skysteer.model import Patience
+from skysteer.model import Patience, Progress
+
+from ._waiting import Plan
 
 OnFailure = Literal["skip", "retry", "stop"]
 """What becomes of a point whose device failed: given up; measured once more and then given up; the end of the scan."""
@@ -30,6 +32,10 @@ class Options:
     """Points that may fail before the scan ends; ``None`` is `max_points`."""
     on_failure: OnFailure = "skip"
     """What becomes of a point whose device failed."""
+    progress: Progress = field(default_factory=Progress)
+    """Where a scan goes on that was cut off; the other numbers are those of the whole scan."""
+    hold: Callable[[], Plan[None]] | None = None
+    """A plan stub run before each point is asked for: it may hold the scan there, between two points."""
 
     @property
     def problems(self) -> list[str]:

@@ -20,7 +20,7 @@ from bluesky.utils import (
 )
 
 from skysteer.errors import FieldError, SkysteerError, TooManyFailures
-from skysteer.model import AdaptiveResult, ExitStatus, Suggestion
+from skysteer.model import AdaptiveResult, ExitStatus, Progress, Suggestion
 
 from ._asking import Asking, End
 from ._bluesky import Message
@@ -126,21 +126,31 @@ class Attempt:
 class Tally:
     """What a scan has come to."""
 
-    uids: list[str] = field(default_factory=list[str])
-    measured: int = 0
-    failed: int = 0
+    uids: list[str]
+    measured: int
+    failed: int
+    before: Progress
+    """Of the scan that goes on."""
 
-    def result(self, asking: Asking, reason: str, exit_status: ExitStatus) -> AdaptiveResult:
+    @classmethod
+    def of(cls, before: Progress) -> Tally:
+        """What a scan has come to at its beginning."""
+        return cls([*before.uids], before.measured, before.failed, before)
+
+    def result(self, asking: Asking | None, reason: str, exit_status: ExitStatus) -> AdaptiveResult:
         """The result, but for what only the recommender knows."""
+        before = self.before
+        latencies = () if asking is None else asking.latencies
         return AdaptiveResult(
             reason=reason,
             exit_status=exit_status,
             uids=tuple(self.uids),
             measured=self.measured,
             failed=self.failed,
-            fallen_back=asking.fallen_back,
-            stale=asking.dropped,
-            seconds_a_suggestion=statistics.median(asking.latencies) if asking.latencies else None,
+            fallen_back=before.fallen_back + (0 if asking is None else asking.fallen_back),
+            stale=before.stale + (0 if asking is None else asking.dropped),
+            replayed=before.replayed,
+            seconds_a_suggestion=statistics.median(latencies) if latencies else None,
         )
 
 
@@ -155,6 +165,8 @@ def measure_points(
     interruptions = Interruptions()
     yield Msg("null", interruptions)  # the engine tells every object it has seen of a pause
     while tally.measured < options.max_points:
+        if options.hold is not None:
+            yield from options.hold()
         step = yield from asking.next(options.max_points - tally.measured, tally.measured)
         if isinstance(step, End):
             return step
@@ -163,8 +175,9 @@ def measure_points(
             tally.measured += 1
             continue
         tally.failed += 1
-        asking.failed(step)
-        what = f"point {dict(step.point)} failed: {type(error).__name__}: {error}{_cause(error)}"
+        reason = f"{type(error).__name__}: {error}{_cause(error)}"
+        asking.failed(step, reason)
+        what = f"point {dict(step.point)} failed: {reason}"
         log.warning("%s (%d failed so far)", what, tally.failed)
         if options.on_failure == "stop" or tally.failed >= options.most_failures:
             why = "on_failure='stop'" if options.on_failure == "stop" else f"max_failures={options.most_failures}"

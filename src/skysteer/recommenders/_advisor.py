@@ -4,19 +4,47 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from skysteer.errors import FieldError, PointError, RecommenderError, SkysteerError, WorkerDied
-from skysteer.handoff import Answer, Launch, SuggestionQueue, Ticket
-from skysteer.model import Finished, Observation, Origin, Space, Suggestion
-from skysteer.protocols import CanRegisterSuggestions, HasBestPoints, HasSpace, KnowsPending, Recommender
+from skysteer.errors import FieldError, PointError, RecommenderError, SkysteerError, SuggestionError, WorkerDied
+from skysteer.handoff import Answer, Launch, Listeners, SuggestionQueue, Ticket
+from skysteer.model import (
+    Asked,
+    Checkpointed,
+    DecisionListener,
+    Finished,
+    GivenUp,
+    GivenUpKind,
+    History,
+    Observation,
+    Origin,
+    RefusalKind,
+    Refused,
+    Replaced,
+    Space,
+    Suggested,
+    Suggestion,
+    Told,
+)
+from skysteer.protocols import (
+    CanRegisterSuggestions,
+    Checkpointable,
+    HasBestPoints,
+    HasSpace,
+    KnowsPending,
+    Recommender,
+    Restorable,
+)
 from skysteer.workers import Desk, WorkerKind
 
+from ._about import About
 from ._log import ObservationLog
 from ._session import Reduce, Session
+from ._state import State
 from ._validate import check_answer
 from .foreign._optimizer import adapted
 
@@ -25,11 +53,26 @@ T = TypeVar("T")
 
 LIVES = 3
 """How often a worker process may die under one call before the call is given up."""
+SHOWN = 500
+"""Characters of an answer that was refused, on record."""
+CHECKPOINT_EVERY = 100
+"""Points after which a recommender that can write its state does so."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
     suggestion: Suggestion
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Restore:
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkpoint:
+    future: Future[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +86,18 @@ class _Best:
     known: int
 
 
-_Item = Observation | Ticket | Launch | _Failed | _Start | _Best
+_Item = Observation | Ticket | Launch | _Failed | _Restore | _Checkpoint | _Start | _Best
+
+
+@dataclass(slots=True)
+class _Withheld:
+    """The part of a history that came after a question which is to be answered as of then."""
+
+    history: History
+    given_up: list[str]
+    observed: int = 0
+    gone: int = 0
+    ready: set[str] = field(default_factory=set[str])
 
 
 class Advisor:
@@ -76,6 +130,9 @@ class Advisor:
         Computes the objectives from `Observation.data`, in the worker.
     origin
         What its suggestions say about who asked.
+    checkpoint_every
+        Points after which a recommender that can (`skysteer.protocols.Checkpointable`)
+        writes its state; ``None`` is never.
 
     Notes
     -----
@@ -91,6 +148,7 @@ class Advisor:
         objectives: Sequence[str] = (),
         reduce: Reduce | None = None,
         origin: Origin = "recommender",
+        checkpoint_every: int | None = CHECKPOINT_EVERY,
     ) -> None:
         if isinstance(recommender, type) and issubclass(recommender, Recommender):
             raise TypeError(f"{recommender.__name__} is a class of recommenders: make one, {recommender.__name__}(...)")
@@ -98,7 +156,10 @@ class Advisor:
             raise TypeError(
                 f"{recommender!r} is no recommender: it needs the methods ingest(points) and suggest(num_points=None)"
             )
+        if checkpoint_every is not None and checkpoint_every < 1:
+            raise ValueError(f"checkpoint_every must be at least 1 point or None, found {checkpoint_every!r}")
         name = type(recommender).__name__
+        self._about = About(getattr(recommender, "optimizer", recommender) if _is_ours(recommender) else recommender)
         recommender = adapted(recommender)
         self.name = name
         """What the recommender is called in errors and documents."""
@@ -110,7 +171,7 @@ class Advisor:
         """Whether it says which point is the best."""
         self.reduces = reduce is not None
         """Whether it computes the objectives itself, from `Observation.data`."""
-        self.queue = SuggestionQueue()
+        self.queue = SuggestionQueue(origin)
         """Where a plan asks it."""
         self.replayed = 0
         """Observations that were told before: an event measured again after a pause."""
@@ -123,6 +184,8 @@ class Advisor:
         self.worker = self._desk.where
         """Where it computes: ``"thread"``, ``"process"`` or ``"dask"``."""
         self._log = ObservationLog()
+        self._state = State(self._made_of)
+        self._listeners = Listeners()
         self._taught = 0
         self._unreduced: list[tuple[Observation, Hashable | None]] = []
         self._failures: list[dict[str, Any]] = []
@@ -132,6 +195,16 @@ class Advisor:
         self._launch: Launch | None = None
         self._numbers = itertools.count()
         self._arrived = 0
+        self._withheld: _Withheld | None = None
+        self._failed_so_far = 0
+        self._ingest_seconds = 0.0
+        self._suggest_seconds = 0.0
+        self._checkpoint_every = checkpoint_every if _keeps_its_state(recommender) else None
+        self._kept = 0
+        self._keep_error = ""
+        self._restorable = isinstance(recommender, Restorable)
+        self._relearns = False
+        self._restoring = False
         self.queue.connect(self)
 
     # ------------------------------------------------------------ from any thread
@@ -146,13 +219,59 @@ class Advisor:
 
     def asked(self, ticket: Ticket) -> None:
         """A plan wants suggestions."""
+        if self._listeners and (ticket.pending or ticket.again is not None) and self._origin == "recommender":
+            given_up = self._failed_so_far if ticket.again is None else ticket.again.given_up
+            self._listeners.tell(
+                Asked(self._origin, ticket.number, ticket.count, ticket.known, given_up, ticket.pending)
+            )
         if not self._desk.post(ticket):  # it would wait for ever
             error = self._is_closed()
             self.queue.answer(ticket, Finished(str(error), error))
 
-    def failed(self, suggestion: Suggestion) -> None:
+    def failed(self, suggestion: Suggestion, reason: str = "") -> None:
         """A suggestion will not be measured."""
-        self._desk.post(_Failed(suggestion))
+        if suggestion.origin == self._origin:
+            self._failed_so_far += 1
+        self._desk.post(_Failed(suggestion, reason))
+
+    def restore(self, history: History) -> None:
+        """Teach it again what it was told in a scan that goes on; before that is launched.
+
+        Nothing of it is told to listeners again. What is `History.ready` stays
+        open over the next launch that says so too.
+        """
+        self.restarts += history.restarts
+        self.replayed += history.replayed
+        self._failed_so_far += sum(1 for each in _own(history, self._origin) if each.id in set(history.given_up))
+        self._desk.post(_Restore(history))
+
+    def checkpoint(self) -> Future[None]:
+        """Have it write its state, if it can and anything is new. The future never fails: an error is logged."""
+        future: Future[None] = Future()
+        if not self._desk.post(_Checkpoint(future)):
+            future.set_result(None)
+        return future
+
+    def listen(self, listener: DecisionListener) -> Callable[[], None]:
+        """Have a listener told of every decision about this recommender, in order; returns what ends that.
+
+        It is called in the advisor's thread, and for a question asked ahead in the plan's: it must only hand over.
+        """
+        return self._listeners.add(listener)
+
+    def about(self) -> dict[str, Any]:
+        """What it is: name, class, version, seed, settings when it was given, and where it computes; for JSON."""
+        return {"name": self.name, **self._about.document(), "worker": self.worker}
+
+    @property
+    def state(self) -> str:
+        """Hash of all that determines the state of a recommender that depends on nothing else.
+
+        Of its class, version, seed and settings, of every point and of every
+        given-up suggestion it is told, in order: the same in every process, and
+        after a restart. It says nothing about memory.
+        """
+        return str(self._state)
 
     def start(self) -> Future[None]:
         """Start the worker now rather than at first use; the future fails where that cannot be done."""
@@ -221,44 +340,140 @@ class Advisor:
         for item in items:
             self._handle(item)
         self._teach_quietly()
+        self._write_state_when_due()
 
     def _handle(self, item: _Item) -> None:
+        if not isinstance(item, Ticket | Launch | _Start | _Restore):
+            self._catch_up(None)
         match item:
             case Observation():
                 self._note(item)
             case Ticket():
+                self._catch_up(item.again)
                 if self.queue.is_open(item):
                     self._answer(item)
-            case _Failed(suggestion):
+            case _Failed(suggestion, reason):
                 if (mine := self._open.pop(suggestion.id, None)) is not None:
-                    self._failures.append(mine.told())
+                    self._give_up(mine, "device", reason)
+                elif suggestion.origin == "initial" and self._origin == "recommender" and self._listeners:
+                    self._listeners.tell(GivenUp("initial", suggestion.id, "device", reason))
             case Launch():
-                self._failures += [suggestion.told() for suggestion in self._open.values()]
-                self._open.clear()
-                self._launch = item
-                self._numbers = itertools.count()
-                self._arrived = 0
+                self._begin(item)
+            case _Restore(history):
+                self._recall(history)
+            case _Checkpoint(future):
+                self._write_state()
+                if future.set_running_or_notify_cancel():
+                    future.set_result(None)
             case _Start(future):
                 _settle(future, self._ensure_started)
             case _Best(future, known):
                 _settle(future, lambda: self._best_point(known))
 
+    def _begin(self, launch: Launch) -> None:
+        self._launch = launch
+        self._numbers = itertools.count()
+        self._arrived = launch.known
+        ready = {suggestion.id for suggestion in launch.ready}
+        if self._withheld is not None:
+            self._withheld.ready &= ready
+            return
+        self._abandon(ready)
+
+    def _abandon(self, ready: set[str]) -> None:
+        for suggestion in [each for each in self._open.values() if each.id not in ready]:
+            del self._open[suggestion.id]
+            self._give_up(suggestion, "abandoned", "the plan ended before it came to it")
+
+    def _give_up(self, suggestion: Suggestion, kind: GivenUpKind, reason: str, *, again: bool = False) -> None:
+        self._failures.append(suggestion.told())
+        self._state.given_up(dict(suggestion.point) if self._gives_ids else suggestion.told())
+        if self._listeners and not again:
+            self._listeners.tell(GivenUp(self._origin, suggestion.id, kind, reason))
+
+    # ------------------------------------------------------------ what was told before
+
+    def _recall(self, history: History) -> None:
+        mine = _own(history, self._origin)
+        if self._gives_ids:  # a new life counts anew
+            mine = [replace(each, recommender_id=None) for each in mine]
+        self._open |= {each.id: each for each in mine}
+        self._used |= {each.recommender_id for each in mine if each.recommender_id is not None}
+        gone = [name for name in history.given_up if name in self._open]
+        self._withheld = _Withheld(history, gone, ready={each.id for each in history.ready})
+        self._relearns = self._restorable
+        self._catch_up(history.asked[0] if history.asked else None)
+
+    def _catch_up(self, asked: Asked | None) -> None:
+        """Take in what came before a question; all that is left where there is none."""
+        if (withheld := self._withheld) is None:
+            return
+        observations = withheld.history.observations
+        observed = len(observations) if asked is None else max(asked.known, withheld.observed)
+        for observation in observations[withheld.observed : observed]:
+            if not self._log.is_replay(observation):
+                self._take_in(observation, again=True)
+        gone = len(withheld.given_up) if asked is None else max(asked.given_up, withheld.gone)
+        for name in withheld.given_up[withheld.gone : gone]:
+            self._give_up(self._open.pop(name), "device", "", again=True)
+        withheld.observed, withheld.gone = observed, gone
+        if asked is None:
+            self._withheld = None
+            self._open = {name: each for name, each in self._open.items() if name in withheld.ready}
+
+    # ------------------------------------------------------------ telling
+
     def _note(self, observation: Observation) -> None:
         """Take an observation in, in order; it is told with whatever else waits."""
         if self._log.is_replay(observation):
             self.replayed += 1
+            if self._listeners:
+                number = len(self._log) + len(self._unreduced)
+                self._say_told(observation, number, observation.objectives, None, replay=True)
             return
-        self._log.mark(observation)
         self._arrived += 1
+        self._take_in(observation)
+
+    def _take_in(self, observation: Observation, *, again: bool = False) -> None:
+        self._log.mark(observation)
         mine = None if observation.suggestion is None else self._open.pop(observation.suggestion, None)
         identity = None if mine is None else mine.recommender_id
-        if self.reduces:
+        if self.reduces and not (again and observation.objectives):
             self._unreduced.append((observation, identity))
         else:
-            self._append(observation.axes, observation.objectives, identity)
+            self._append(observation, observation.objectives, identity, again=again)
 
-    def _append(self, axes: Mapping[str, Any], objectives: Mapping[str, Any], identity: Hashable | None) -> None:
-        self._log.append({**axes, **objectives} if identity is None else {**axes, **objectives, "_id": identity})
+    def _append(
+        self, observation: Observation, objectives: Mapping[str, Any], identity: Hashable | None, *, again: bool = False
+    ) -> None:
+        point = {**observation.axes, **objectives}
+        if self._gives_ids:
+            self._state.point(point)
+        if identity is not None:
+            point["_id"] = identity
+        if not self._gives_ids:
+            self._state.point(point)
+        self._log.append(point)
+        if self._listeners and not again:
+            self._say_told(observation, len(self._log) - 1, objectives, identity)
+
+    def _say_told(
+        self,
+        observation: Observation,
+        number: int,
+        objectives: Mapping[str, Any],
+        identity: Hashable | None,
+        *,
+        replay: bool = False,
+    ) -> None:
+        self._listeners.tell(
+            Told(
+                self._origin, number, observation.run, observation.stream, observation.seq_num, observation.time,
+                observation.axes, objectives, observation.suggestion, identity, replay,
+            )
+        )  # fmt: skip
+
+    # ------------------------------------------------------------ answering
 
     def _answer(self, ticket: Ticket) -> None:
         answer: Answer
@@ -270,16 +485,44 @@ class Advisor:
             error = RecommenderError(f"the answer of {self.name} cannot be read, {type(exc).__name__}: {exc}")
             error.__cause__ = exc
             answer = Finished(str(error), error)
-        if not self.queue.answer(ticket, answer) and not isinstance(answer, Finished):
-            for suggestion in answer:  # nobody waits any more: it will not be measured
+        if self._listeners and isinstance(answer, Finished):
+            self._refuse(ticket, *_refusal(answer))
+        if self.queue.answer(ticket, answer):
+            return
+        # Nobody waits any more.
+        late = ticket.epoch == self.queue.epoch
+        if self._listeners:
+            reason = "nobody waited for it any more" if late else "it answers an earlier launch"
+            self._refuse(ticket, "late" if late else "stale", reason)
+        if not isinstance(answer, Finished):
+            for suggestion in answer:
                 del self._open[suggestion.id]
-                self._failures.append(suggestion.told())
+                self._give_up(suggestion, "dropped", "its answer came too late")
+
+    def _refuse(self, ticket: Ticket, kind: RefusalKind, reason: str, answer: str = "") -> None:
+        latency = time.monotonic() - ticket.asked
+        told = len(self._log)
+        self._listeners.tell(
+            Refused(self._origin, ticket.number, kind, reason, told, time.time() - latency, latency, answer)
+        )
+
+    def _say_suggested(
+        self, ticket: Ticket, suggestions: tuple[Suggestion, ...], pending: tuple[str, ...], given_up: int
+    ) -> None:
+        latency, now = time.monotonic() - ticket.asked, time.time()
+        self._listeners.tell(
+            Suggested(
+                self._origin, ticket.number, suggestions, len(self._log), given_up, pending, ticket.count,
+                self.state, now - latency, latency, self._suggest_seconds, self._ingest_seconds, now,
+            )
+        )  # fmt: skip
+        self._ingest_seconds = 0.0
 
     def _suggest(self, ticket: Ticket) -> Answer:
         launch = self._launch
         assert launch is not None, "a queue launches before it asks"
         self._check_arrivals(ticket.known)
-        answer = self._ask("suggest", lambda: self._call("suggest", "suggest", ticket.count, self._pending(ticket)))
+        answer = self._ask("suggest", lambda: self._asked_for(ticket))
         if isinstance(answer, Finished):
             return answer
         checked = check_answer(
@@ -289,11 +532,21 @@ class Advisor:
         suggestions = tuple(
             Suggestion(f"{prefix}{next(self._numbers)}", point, self._origin, identity) for point, identity in checked
         )
+        if self._listeners:
+            others = [each.id for each in ticket.pending if each.id not in self._open]
+            self._say_suggested(ticket, suggestions, (*self._open, *others), len(self._failures))
         for suggestion in suggestions:
             self._open[suggestion.id] = suggestion
             if suggestion.recommender_id is not None:
                 self._used.add(suggestion.recommender_id)
         return suggestions
+
+    def _asked_for(self, ticket: Ticket) -> Any:
+        began = time.perf_counter()
+        try:
+            return self._call("suggest", "suggest", ticket.count, self._pending(ticket))
+        finally:
+            self._suggest_seconds = time.perf_counter() - began
 
     def _best_point(self, known: int) -> Mapping[str, Any] | None:
         self._check_arrivals(known)
@@ -323,12 +576,15 @@ class Advisor:
                     raise
                 self._desk.restart()
                 self._taught = self._failures_taught = 0
+                self._relearns = self._restorable and not self._restoring  # it may have died of its checkpoint
                 if self._gives_ids:
                     self._forget_ids()
                 if life == LIVES:
                     raise WorkerDied(f"{what} of {self.name} is given up after {LIVES} tries: {exc}") from exc
                 log.warning("%s, in %s; it is replaced and taught again", exc, what)
                 self.restarts += 1
+                if self._listeners:
+                    self._listeners.tell(Replaced(self._origin, what, str(exc), self.restarts))
         raise AssertionError("unreachable")
 
     def _forget_ids(self) -> None:
@@ -353,12 +609,16 @@ class Advisor:
             # What a reduction returns under the name of an axis is not its readback.
             reserved = {*observation.axes, "_id"}
             objectives = {name: value for name, value in self._reduced(observation).items() if name not in reserved}
-            self._append(observation.axes, objectives, identity)
+            self._append(observation, objectives, identity)
             del self._unreduced[0]
         # One by one, so that an error in the second does not repeat the first.
+        if self._relearns:
+            self._read_state()
         if self._taught < len(self._log):
+            began = time.perf_counter()
             self._call("ingest", "ingest", self._log.points(self._taught))
             self._taught = len(self._log)
+            self._ingest_seconds += time.perf_counter() - began
         if self._failures_taught < len(self._failures):
             self._call("register_failures", "give_up", self._failures[self._failures_taught :])
             self._failures_taught = len(self._failures)
@@ -372,6 +632,49 @@ class Advisor:
                 self._ask("ingest", lambda: None)
         except SkysteerError as exc:
             log.warning("%s; the points are kept and told again before the next question", exc)
+
+    # ------------------------------------------------------------ its state on a disk
+
+    def _read_state(self) -> None:
+        """Let a new life read what an earlier one wrote, as far as that was made of the same points."""
+        self._relearns = False
+        if self._taught or not len(self._log):
+            return
+        self._restoring = True
+        try:
+            self._taught = self._kept = self._call("restore", "restore", self._log.points())
+        except WorkerDied:
+            raise
+        except SkysteerError as exc:
+            log.warning("%s; it is taught everything again", exc)
+        self._restoring = False
+
+    def _write_state_when_due(self) -> None:
+        if self._checkpoint_every is not None and self._taught - self._kept >= self._checkpoint_every:
+            self._write_state()
+
+    def _write_state(self) -> None:
+        if self._checkpoint_every is None or (self._desk.closing and self.worker != "thread"):
+            return
+        if self._taught == self._kept == len(self._log):
+            return
+        began, error = time.perf_counter(), ""
+        try:
+            self._ask("checkpoint", lambda: self._call("checkpoint", "checkpoint"))
+        except SkysteerError as exc:
+            error = str(exc)
+            if error != self._keep_error:  # once, not every time
+                log.warning("%s; the scan goes on without", error)
+        self._keep_error = error
+        self._kept = self._taught
+        if self._listeners:
+            seconds = time.perf_counter() - began
+            self._listeners.tell(
+                Checkpointed(self._origin, self._taught, len(self._failures), self.state, seconds, error)
+            )
+
+    def _made_of(self) -> dict[str, Any]:
+        return self._about.document()
 
     def _reduced(self, observation: Observation) -> Mapping[str, Any]:
         where = f"event {observation.seq_num} of stream {observation.stream!r} in run {observation.run}"
@@ -397,3 +700,30 @@ def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
         future.set_result(function())
     except SkysteerError as exc:
         future.set_exception(exc)
+
+
+def _own(history: History, origin: Origin) -> list[Suggestion]:
+    return [each for each in history.suggestions if each.origin == origin]
+
+
+def _refusal(answer: Finished) -> tuple[RefusalKind, str, str]:
+    """Of an answer without suggestions: its kind, its reason, and what was answered where that was refused."""
+    if answer.error is None:
+        return "finished", answer.reason, ""
+    if not isinstance(answer.error, SuggestionError):
+        return "failed", answer.reason, ""
+    try:
+        found = repr(answer.error.answer)
+    except Exception as exc:  # whatever somebody else's object does when it is looked at
+        found = f"<{type(answer.error.answer).__name__}, whose repr raises {type(exc).__name__}>"
+    return "refused", answer.reason, found if len(found) <= SHOWN else f"{found[:SHOWN]}... ({len(found)} characters)"
+
+
+def _is_ours(recommender: Any) -> bool:
+    return type(recommender).__module__.startswith("skysteer.recommenders.foreign")
+
+
+def _keeps_its_state(recommender: Any) -> bool:
+    """Whether it can write its state, and was told where to."""
+    inner = getattr(recommender, "optimizer", recommender) if _is_ours(recommender) else recommender
+    return isinstance(recommender, Checkpointable) and getattr(inner, "checkpoint_path", "somewhere") is not None

@@ -9,9 +9,11 @@ from skysteer.errors import NoRecommendation, PointError
 from skysteer.model import Finished
 from skysteer.protocols import (
     CanRegisterSuggestions,
+    Checkpointable,
     HasBestPoints,
     KnowsPending,
     Recommender,
+    Restorable,
     SupportsStoppingCriteria,
     TrialFaultAware,
 )
@@ -33,6 +35,8 @@ class Session:
         self._stopping = recommender if isinstance(recommender, SupportsStoppingCriteria) else None
         self._registers = recommender if isinstance(recommender, CanRegisterSuggestions) else None
         self._best = recommender if isinstance(recommender, HasBestPoints) else None
+        self._kept = recommender if isinstance(recommender, Checkpointable) else None
+        self._restorable = recommender if isinstance(recommender, Restorable) else None
 
     def reduce(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run the scientist's reduction on the data of one observation."""
@@ -82,6 +86,22 @@ class Session:
             return None
         _, axes, objectives = points[0]
         return {**axes, **objectives}
+
+    def checkpoint(self) -> None:
+        """Have it write its state."""
+        if self._kept is not None:
+            self._kept.checkpoint()
+
+    def restore(self, points: Sequence[Point]) -> int:
+        """Have it read its newest checkpoint; of how many of the points that was made, 0 where there is none."""
+        if self._restorable is None:
+            return 0
+        count: Any = self._restorable.restore(points)
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= len(points):
+            raise ValueError(
+                f"restore must return how many of the {len(points)} points the checkpoint was made of, found {count!r}"
+            )
+        return count
 
 
 def _lacks_ids(answer: Any) -> bool:

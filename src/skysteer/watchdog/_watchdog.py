@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from skysteer.documents import Fields, PerEvent
 from skysteer.errors import WorkerDied
-from skysteer.handoff import Steering
-from skysteer.model import Judgement, Observation, Verdict
+from skysteer.handoff import Listeners, Steering
+from skysteer.model import DecisionListener, Judged, Judgement, Observation, Verdict
 from skysteer.protocols import Judge
 from skysteer.workers import Desk, WorkerKind
 
@@ -134,6 +135,7 @@ class Watchdog:
         self._adapter = PerEvent(fields, self.tell)
         self._lock = threading.Lock()
         self._status = WatchdogStatus()
+        self._listeners = Listeners()
         self._launch = 0
         self._newest: dict[tuple[str, str], int] = {}
         self._desk: Desk[_Seen | None] = Desk("watchdog", self.name, worker, _Servant(judge), self._take)
@@ -148,12 +150,18 @@ class Watchdog:
         """Start its worker now, without waiting, rather than at the first event."""
         self._desk.post(None)
 
+    def listen(self, listener: DecisionListener) -> Callable[[], None]:
+        """Have a listener told of every judgement, and of every failure to judge; returns what ends that."""
+        return self._listeners.add(listener)
+
     def tell(self, observation: Observation) -> None:
         """Show it an observation that comes from elsewhere."""
-        self._desk.post(_Seen(observation, self._steering.launch_number, time.monotonic()))
+        seen = _Seen(observation, self._steering.launch_number, time.monotonic())
+        self._desk.post(seen)
         busy = self._desk.busy
         if busy is not None and busy[1] > self._silent_after and self._on_error == "abort":
-            self._steer(Judgement(Verdict.ABORT, f"no judgement for {busy[1]:.1f} s"), self._steering.launch_number)
+            reason = f"no judgement for {busy[1]:.1f} s"
+            self._say(None, reason, seen, accepted=self._steer(Judgement(Verdict.ABORT, reason), seen.launch))
 
     @property
     def status(self) -> WatchdogStatus:
@@ -208,7 +216,7 @@ class Watchdog:
             self._desk.start()
         except Exception as exc:
             if not self._desk.closing:
-                self._failed(f"{type(exc).__name__}: {exc}", self._steering.launch_number)
+                self._failed(f"{type(exc).__name__}: {exc}", None)
 
     def _judge(self, item: _Seen) -> None:
         observation = item.observation
@@ -226,31 +234,48 @@ class Watchdog:
             self._desk.restart()
             with self._lock:
                 self._status = replace(self._status, restarts=self._status.restarts + 1)
-            self._failed(str(exc), item.launch)
+            self._failed(str(exc), item)
         except BaseException as exc:  # SystemExit, ... would end this thread, and nobody would watch
-            self._failed(f"{type(exc).__name__}: {exc}", item.launch)
+            self._failed(f"{type(exc).__name__}: {exc}", item)
         else:
             self._judged(judgement, item)
 
     def _judged(self, judgement: Any, item: _Seen) -> None:
         if judgement is not None and not isinstance(judgement, Judgement):
-            self._failed(f"it returned {judgement!r}, expected a Judgement or None", item.launch)
+            self._failed(f"it returned {judgement!r}, expected a Judgement or None", item)
             return
         if judgement is not None:
-            self._steer(judgement, item.launch)
+            accepted = self._steer(judgement, item.launch)
+            self._say(judgement.verdict, judgement.reason, item, accepted=accepted)
         with self._lock:
             last = self._status.last if judgement is None else judgement
             lag = time.monotonic() - item.arrived
             self._status = replace(self._status, judged=self._status.judged + 1, lag=lag, last=last)
 
-    def _steer(self, judgement: Judgement, launch: int) -> None:
+    def _steer(self, judgement: Judgement, launch: int) -> bool:
+        """Do as it says; whether it has any effect."""
         if judgement.verdict is Verdict.KEEP_GOING and not self._steering.held_by(self.name):
-            return
-        self._steering.request(judgement.verdict, judgement.reason, author=self.name, launch=launch)
+            return False
+        return self._steering.request(judgement.verdict, judgement.reason, author=self.name, launch=launch).accepted
 
-    def _failed(self, error: str, launch: int) -> None:
+    def _failed(self, error: str, item: _Seen | None) -> None:
         log.warning("the judge of watchdog %s failed: %s", self.name, error)
         with self._lock:
             self._status = replace(self._status, errors=self._status.errors + 1, last_error=error)
-        if self._on_error == "abort":
-            self._steer(Judgement(Verdict.ABORT, f"the judge failed: {error}"), launch)
+        launch = self._steering.launch_number if item is None else item.launch
+        accepted = self._on_error == "abort" and self._steer(
+            Judgement(Verdict.ABORT, f"the judge failed: {error}"), launch
+        )
+        self._say(None, error, item, accepted=accepted)
+
+    def _say(self, verdict: Verdict | None, reason: str, item: _Seen | None, *, accepted: bool) -> None:
+        if not self._listeners:
+            return
+        if item is None:
+            launch = self._steering.launch_number
+            self._listeners.tell(Judged(self.name, verdict, reason, "", "", 0, launch, accepted, 0.0))
+            return
+        seen, lag = item.observation, time.monotonic() - item.arrived
+        self._listeners.tell(
+            Judged(self.name, verdict, reason, seen.run, seen.stream, seen.seq_num, item.launch, accepted, lag)
+        )

@@ -28,8 +28,8 @@ class Clerk:
     def asked(self, ticket):
         self.heard.append(("asked", ticket))
 
-    def failed(self, suggestion):
-        self.heard.append(("failed", suggestion))
+    def failed(self, suggestion, reason):
+        self.heard.append(("failed", suggestion, reason))
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_a_respondent_hears_of_launch_question_and_failure_in_order():
     assert queue.connected
     launch = queue.launch(SPACE, "uid")
     ticket = queue.ask(3, known=2, pending=[A])
-    queue.failed(A)
-    assert clerk.heard == [("launched", launch), ("asked", ticket), ("failed", A)]
+    queue.failed(A, "it is stuck")
+    assert clerk.heard == [("launched", launch), ("asked", ticket), ("failed", A, "it is stuck")]
     assert (launch.epoch, launch.uid, launch.space) == (1, "uid", SPACE)
     assert (ticket.epoch, ticket.number, ticket.count, ticket.known, ticket.pending) == (1, 0, 3, 2, (A,))
     queue.connect(None)

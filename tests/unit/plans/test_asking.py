@@ -40,7 +40,7 @@ class Desk:
         if answer is not None:
             self.queue.answer(ticket, answer)
 
-    def failed(self, suggestion):
+    def failed(self, suggestion, reason):
         self.failures.append(suggestion)
 
 
@@ -223,7 +223,7 @@ def test_a_fallback_that_is_silent_fails_or_ends_says_so_beside_the_first_reason
 
 def test_a_point_that_failed_is_told_to_both(RE):
     desk, fallback = Desk(), Desk()
-    asking(desk, patience=fallback_patience(), fallback=fallback).failed(A)
+    asking(desk, patience=fallback_patience(), fallback=fallback).failed(A, "it is stuck")
     assert desk.failures == fallback.failures == [A]
 
 

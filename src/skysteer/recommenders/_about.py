@@ -1,0 +1,110 @@
+"""What a recommender is: its class, version, seed and settings, for the record."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from typing import Any
+
+from ._canonical import canonical, digest, shortened
+
+MOST = 36
+"""How many settings are named."""
+EXACT = 2**53
+"""Larger numbers, and those that are not finite, are given as text: JSON has no exact place for them."""
+
+
+class About:
+    """Describes a recommender as it was when it was given: what it learns later is none of its settings.
+
+    Parameters
+    ----------
+    recommender
+        The scientist's own object, not what is put around it.
+    """
+
+    def __init__(self, recommender: Any) -> None:
+        self._class: type[Any] = type(recommender)
+        self._settings = _settings(recommender)
+        self._seed = _seed(recommender)
+
+    @property
+    def name(self) -> str:
+        """Module and name of the class, e.g. ``"skysteer.recommenders._grid:Grid"``."""
+        return f"{self._class.__module__}:{self._class.__qualname__}"
+
+    def document(self) -> dict[str, Any]:
+        """Class, version, seed and settings, as JSON can hold them."""
+        return {
+            "class": self.name,
+            "version": dict(_version(self._class)),
+            "seed": self._seed,
+            "settings": dict(self._settings),
+        }
+
+
+def _settings(recommender: Any) -> dict[str, Any]:
+    """The attributes that are numbers, words, or made of such."""
+    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    for base in reversed(type(recommender).__mro__):
+        slots = base.__dict__.get("__slots__", ())
+        for name in [slots] if isinstance(slots, str) else slots:
+            if not name.startswith("__") and hasattr(recommender, name):
+                attributes[name] = getattr(recommender, name)
+    attributes |= getattr(recommender, "__dict__", {})
+    for name, value in attributes.items():
+        if len(found) == MOST:
+            break
+        if value is None or (type(value) in (bool, int, float) and abs(value) < EXACT):
+            found[name.lstrip("_")] = value
+        elif type(value) is str:
+            found[name.lstrip("_")] = shortened(value)
+        elif (text := _text(value)) is not None:
+            found[name.lstrip("_")] = shortened(text)
+    return found
+
+
+def _text(value: Any) -> str | None:
+    try:
+        return canonical(value)
+    except Exception:  # whatever somebody else's object does when it is looked into
+        return None
+
+
+def _seed(recommender: Any) -> int | None:
+    for name in ("seed", "_seed"):
+        seed = inspect.getattr_static(recommender, name, None)
+        if isinstance(seed, property):
+            seed = getattr(recommender, name)
+        if not isinstance(seed, bool) and hasattr(seed, "__index__"):
+            return int(seed)  # pyright: ignore[reportArgumentType]
+    return None
+
+
+@cache
+def _version(kind: type[Any]) -> dict[str, str]:
+    package = kind.__module__.partition(".")[0]
+    return {"package": package, "version": _distributed(package), "source": _source(kind)}
+
+
+def _distributed(package: str) -> str:
+    """Version of the distribution that has the package; ``""`` for a module of no distribution."""
+    try:
+        return version(package)
+    except (PackageNotFoundError, ValueError):
+        pass
+    file = getattr(sys.modules.get(package), "__file__", None) or ""
+    if "site-packages" not in file and "dist-packages" not in file:
+        return ""  # a script or a notebook; looking through all distributions takes a while
+    names = packages_distributions().get(package, [])
+    return version(names[0]) if names else ""
+
+
+def _source(kind: type[Any]) -> str:
+    try:
+        return digest(inspect.getsource(kind))
+    except (OSError, TypeError):  # made in an interpreter, or compiled
+        return ""
