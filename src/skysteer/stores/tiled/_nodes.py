@@ -1,0 +1,37 @@
+"""Finding a node at a Tiled server, or making it: the same whether the answer to an earlier try was lost or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tiled.client.utils import ClientError
+
+__all__ = ["Differs", "found", "found_or_made"]
+
+CONFLICT = 409
+
+
+class Differs(Exception):  # noqa: N818  nothing is wrong with the run: its copy is removed and sent again
+    """What the server has of a run is not what its file has."""
+
+
+def found(container: Any, key: str) -> Any | None:
+    """Return the node `key` of a container, or None where there is none."""
+    try:
+        return container[key]
+    except KeyError:
+        return None
+
+
+def found_or_made(container: Any, key: str, make: Callable[[], Any]) -> tuple[Any, bool]:
+    """Make a node; where it is there already, return that, and False."""
+    try:
+        return make(), True
+    except ClientError as exc:
+        if exc.response.status_code != CONFLICT:
+            raise
+        node = found(container, key)
+        if node is None:
+            raise
+        return node, False

@@ -1,0 +1,200 @@
+"""One run on its way into Tiled: documents of its file, in order, through TiledWriter."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import httpx
+import numpy as np
+import pyarrow
+from bluesky_tiled_plugins import TiledWriter
+from bluesky_tiled_plugins.writing.tiled_writer import RunNormalizer
+from event_model import DocumentNames, unpack_event_page
+
+from ._columns import WIDER, Misfit, fitted
+from ._mirror import Root
+from ._nodes import Differs
+
+__all__ = ["RunUpload"]
+
+logger = logging.getLogger(__name__)
+
+RESERVED = {"time", "seq_num"}
+FLOATS = "floats"
+"""Of an array that was declared as one of integers."""
+SERVER_ERROR = 500
+
+
+class _Normalizer(RunNormalizer):
+    """What TiledWriter puts before its writer, with a short way for events of which nothing lies in files.
+
+    Three quarters of the time of its `event` are a deep copy and a check against
+    the schema, of documents that the engine made and event-model has checked.
+    """
+
+    def event(self, doc: Any) -> None:
+        """Pass an event on."""
+        if self._ext_keys or RESERVED & doc["data"].keys():
+            super().event(doc)
+        else:
+            doc.pop("filled", None)
+            self.dispatcher.process(DocumentNames.event, doc)
+
+
+class RunUpload:
+    """Feeds the documents of one run to a TiledWriter of its own, and sends them when told.
+
+    Parameters
+    ----------
+    client
+        Container of the server in which the runs are.
+    wide
+        dtype of the columns that must be wider than declared, by stream and data key.
+    """
+
+    def __init__(self, client: Any, wide: Mapping[tuple[str, str], str]) -> None:
+        self._root = Root(client)
+        # With a batch of one it hands on every event at once; the mirror gathers them.
+        self._writer = TiledWriter(cast("Any", self._root), batch_size=1, normalizer=_Normalizer)
+        self._wide = dict(wide)
+        self._streams: dict[str, tuple[str, dict[str, tuple[str, bool]]]] = {}
+        self._files: dict[str, dict[str, Any]] = {}
+        self._with_files: set[str] = set()
+        self._unread: set[str] = set()
+        self.events = 0
+        """Events that were fed."""
+
+    def feed(self, documents: Iterable[tuple[str, dict[str, Any]]]) -> None:
+        """Take documents, in order. Nothing but nodes of runs, streams and files is sent before `flush`."""
+        for name, doc in documents:
+            if name == "event":
+                self._event(doc)
+            elif name == "event_page":
+                for event in unpack_event_page(cast("Any", doc)):
+                    self._event(cast("dict[str, Any]", event))
+            elif name == "stream_datum":
+                self._stream_datum(doc)
+            elif name == "descriptor":
+                self._descriptor(doc)
+            elif name == "stop":
+                self._name_files()
+                self._writer(name, doc)
+            elif name in {"stream_resource", "resource", "datum", "datum_page"}:
+                self._pass_on(name, doc)
+            else:
+                self._writer(name, doc)
+
+    def flush(self) -> None:
+        """Send what waits."""
+        self._name_files()
+        if self._root.run is not None:
+            self._root.run.flush()
+
+    def doubt(self) -> None:
+        """Count the rows at the server before the run is closed there: a request may have come through late."""
+        if self._root.run is not None:
+            self._root.run.certain = False
+
+    def check(self) -> None:
+        """Raise `Differs` where the server has more than the file, all of which was fed."""
+        if self._root.run is not None:
+            for stream in self._root.run.streams.values():
+                stream.check(whole=False)
+
+    def _descriptor(self, doc: dict[str, Any]) -> None:
+        stream = doc["name"]
+        columns: dict[str, tuple[str, bool]] = {}
+        for key, about in doc["data_keys"].items():
+            if about.get("shape") and None in about["shape"]:
+                # A list of any length; as an array of its own it would need an optional package here and there.
+                about["shape"] = [0 if length is None else length for length in about["shape"]]
+            kind = self._wide.get((stream, key), about["dtype"])
+            if kind == FLOATS:
+                about["dtype_numpy"] = "<f8"
+            elif kind != about["dtype"]:
+                about["dtype"], about["shape"] = kind, []
+                about.pop("dtype_numpy", None)
+            columns[key] = about["dtype"], _are_integers(about)
+        self._with_files |= {doc["uid"]} if any("external" in about for about in doc["data_keys"].values()) else set()
+        self._streams[doc["uid"]] = stream, columns
+        self._writer("descriptor", doc)
+        run = self._root.run
+        if run is not None and stream in run.streams:
+            for name, held in run.streams[stream].kinds():
+                # The server has what an earlier try found out.
+                kind, _ = columns.get(name, ("", False))
+                if kind in {"integer", "boolean"} and pyarrow.types.is_floating(held):
+                    columns[name] = "number", False
+                elif kind and kind != "string" and pyarrow.types.is_string(held):
+                    columns[name] = "string", False
+
+    def _event(self, doc: dict[str, Any]) -> None:
+        stream, columns = self._streams[doc["descriptor"]]
+        filled = doc.get("filled") or {}
+        data: dict[str, Any] = {}
+        for key, value in doc["data"].items():
+            if filled.get(key, True) is not True or key not in columns:
+                data[key] = value
+                continue
+            kind, integers = columns[key]
+            try:
+                data[key] = fitted(value, kind, integers=integers)
+            except (ValueError, TypeError):
+                wider = FLOATS if integers and _is_numeric(value) else WIDER[kind]
+                raise Misfit(stream, key, wider) from None
+        self.events += 1
+        doc = {**doc, "data": data}
+        if doc["descriptor"] in self._with_files:
+            self._pass_on("event", doc)
+        else:
+            self._writer("event", doc)
+
+    def _stream_datum(self, doc: dict[str, Any]) -> None:
+        # One request for many: what follows the last one is joined to it.
+        uid = doc["stream_resource"]
+        last = self._files.get(uid)
+        if last is not None:
+            if last["descriptor"] == doc["descriptor"] and last["indices"]["stop"] == doc["indices"]["start"]:
+                doc = {
+                    **doc,
+                    "indices": {"start": last["indices"]["start"], "stop": doc["indices"]["stop"]},
+                    "seq_nums": {"start": last["seq_nums"]["start"], "stop": doc["seq_nums"]["stop"]},
+                }
+            else:
+                self._pass_on("stream_datum", last)
+        self._files[uid] = doc
+
+    def _name_files(self) -> None:
+        files, self._files = self._files, {}
+        for doc in files.values():
+            self._pass_on("stream_datum", doc)
+
+    def _pass_on(self, name: str, doc: dict[str, Any]) -> None:
+        """Give a document to the writer; what it or the server cannot do with a file does not stop the rest."""
+        try:
+            self._writer(name, doc)
+        except (Differs, httpx.TransportError, KeyError):
+            raise
+        except Exception as exc:
+            if isinstance(exc, httpx.HTTPStatusError) and _is_passing(exc.response.status_code):
+                raise
+            uid = doc.get("stream_resource") or doc.get("resource") or doc["uid"]
+            if uid not in self._unread:
+                self._unread.add(uid)
+                logger.warning("a %s of the run is left out at the server, the file has it: %s", name, exc)
+
+
+def _is_passing(status: int) -> bool:
+    return status >= SERVER_ERROR or status in {401, 403, 404, 409, 429}
+
+
+def _are_integers(about: Mapping[str, Any]) -> bool:
+    if about["dtype"] != "array" or not isinstance(about.get("dtype_numpy"), str):
+        return False
+    return np.dtype(about["dtype_numpy"]).kind in "iu"
+
+
+def _is_numeric(value: Any) -> bool:
+    return np.asarray(value).dtype.kind in "fiub"
