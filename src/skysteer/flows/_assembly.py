@@ -19,7 +19,7 @@ from skysteer.model import METADATA_KEY, AdaptiveResult, Choice, Observation, Pa
 from skysteer.plans import Cleared, Options, Plan, move, positions, preflight, returning
 from skysteer.protocols import Recommender
 from skysteer.recommenders import Advisor, Reduce
-from skysteer.stores import patience_about, program, space_about
+from skysteer.stores import fields_about, patience_about, program, space_about
 from skysteer.workers import WorkerKind
 
 from ._owners import closing, result_of
@@ -207,12 +207,7 @@ def decision_about(
         "recommender": advisor.about(),
         **({} if fallback is None else {"fallback": fallback.about()}),
         "space": space_about(cleared.space),
-        "fields": {
-            "axes": dict(fields.axes),
-            "objectives": dict(fields.objectives),
-            "stream": fields.stream,
-            "reduced": fields.reduced,
-        },
+        "fields": fields_about(fields),
         "objectives": list(asked.objectives),
         "options": {
             "max_points": options.max_points,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from bluesky.utils import Msg, RunEngineControlException
+from bluesky.utils import Msg, RunEngineControlException, ensure_generator  # pyright: ignore[reportUnknownVariableType]
 
 from skysteer.errors import StoreError
 from skysteer.model import DecisionListener
@@ -119,6 +119,31 @@ class Recording:
             yield from _written(recorder, wanted)
         if recorder.written < wanted:
             raise StoreError(f"{recorder!r}: what is measured is not put on record any more")
+
+    def holding(self, plan: Any) -> Any:
+        """Run somebody's plan; while nothing can be written, hold it after its next checkpoint."""
+        return self._holding(plan) if self.on else plan
+
+    def _holding(self, plan: Any) -> Plan[Any]:
+        inner = ensure_generator(plan)
+        assert self._recorder is not None, "it is opened before the plan begins"
+        answer: Any = None
+        try:
+            message: Any = next(inner)
+            while True:
+                try:
+                    answer = yield message
+                    if message.command == "checkpoint" and self._recorder.problem is not None:
+                        yield from self.hold()
+                except GeneratorExit:
+                    inner.close()
+                    raise
+                except BaseException as exc:
+                    message = inner.throw(exc)
+                else:
+                    message = inner.send(answer)
+        except StopIteration as stop:
+            return stop.value
 
     def keeping(self, plan: Plan[T], ended_as: Callable[[T], tuple[str, str]]) -> Plan[T]:
         """Run a plan; when it is over, however it ended, close the decision run and wait until all is written.

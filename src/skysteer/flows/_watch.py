@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from skysteer.documents import Fields
+from skysteer.errors import PreflightError
 from skysteer.handoff import Steering
 from skysteer.plans import Plan, steered
 from skysteer.protocols import Judge
+from skysteer.stores import fields_about, program
 from skysteer.watchdog import Watchdog
 from skysteer.workers import WorkerKind
 
 from ._owners import closing
+from ._recording import Record, Recording
 
 T = TypeVar("T")
 
@@ -28,6 +31,7 @@ def watch(
     worker: WorkerKind = "thread",
     on_error: Literal["ignore", "abort"] = "ignore",
     silent_after: float = 10.0,
+    record: Record | None = None,
 ) -> Plan[T | None]:
     """Let judges end, hold or abort a plan that knows nothing of them.
 
@@ -47,11 +51,20 @@ def watch(
         The latches, for those who want to steer by hand too.
     every, worker, on_error, silent_after
         As for `skysteer.Watchdog`.
+    record
+        Where the documents of the plan, every verdict and everything done by hand are
+        put on record, as for `skysteer.adaptive_scan`. While nothing can be written,
+        the plan holds at its next checkpoint.
 
     Returns
     -------
     Any
         What the plan returns; ``None`` if it was ended early. The stop document says why.
+
+    Raises
+    ------
+    PreflightError
+        If nothing can be put on record. Nothing has moved.
     """
     wheel = Steering() if steering is None else steering
     fields = Fields({}, {key: key for key in objectives}, stream, reduced=not objectives)
@@ -68,9 +81,28 @@ def watch(
         )
         for name, judge in named
     ]
-    for dog in dogs:
-        dog.start()
-    return (yield from closing(steered(plan, wheel, watch=dogs), dogs))
+    watchdogs = [
+        {
+            "name": name,
+            "judge": _words(judge),
+            "every": every,
+            "worker": worker if isinstance(worker, str) else "dask",
+            "on_error": on_error,
+            "silent_after": silent_after,
+        }
+        for name, judge in named
+    ]
+    recording = Recording(record)
+    if problems := recording.open():
+        raise PreflightError(problems)
+
+    def watched() -> Plan[T | None]:
+        for dog in dogs:
+            dog.start()
+        yield from recording.begin(_about(fields, watchdogs), [*dogs, wheel])
+        return (yield from steered(recording.holding(plan), wheel, watch=dogs))
+
+    return (yield from recording.keeping(closing(watched(), dogs), recording.as_measured))
 
 
 def _named(judges: Sequence[Judge]) -> list[tuple[str, Judge]]:
@@ -84,3 +116,21 @@ def _named(judges: Sequence[Judge]) -> list[tuple[str, Judge]]:
             name = f"{first} {number}"
         named[name] = judge
     return list(named.items())
+
+
+def _about(fields: Fields, watchdogs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the start document of the decision run says."""
+    return {
+        "flow": "watch",
+        "fields": fields_about(fields),
+        "objectives": list(fields.objectives),
+        "watchdogs": watchdogs,
+        "program": program(),
+    }
+
+
+def _words(judge: Judge) -> str:
+    """A judge with its settings, where its ``repr`` says them; else its class or its name."""
+    name = getattr(judge, "__qualname__", type(judge).__qualname__)
+    words = repr(judge)
+    return f"{getattr(judge, '__module__', '?')}:{name}" if " at 0x" in words else words

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._about import patience_about, program, space_about
+    from ._about import fields_about, patience_about, program, space_about
     from ._claim import Claim, claim
     from ._entry import RunEntry
     from ._folder import JSONLines
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from ._recorder import DecisionRun, Recorder
 
 _HOME = {
+    "Claim": "._claim",
     "DecisionRun": "._recorder",
     "JSONLines": "._folder",
     "Recorder": "._recorder",
     "RunEntry": "._entry",
+    "claim": "._claim",
     "documents": "._reading",
+    "fields_about": "._about",
     "find": "._index",
     "patience_about": "._about",
     "program": "._about",
@@ -29,11 +32,14 @@ _HOME = {
 }
 
 __all__ = [
+    "Claim",
     "DecisionRun",
     "JSONLines",
     "Recorder",
     "RunEntry",
+    "claim",
     "documents",
+    "fields_about",
     "find",
     "patience_about",
     "program",

@@ -13,6 +13,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
+from skysteer.documents import Fields
 from skysteer.model import Choice, Patience, Space
 
 PACKAGES = ("skysteer", "bluesky", "event-model", "ophyd-async", "ophyd", "numpy", "scipy", "scikit-learn")
@@ -34,6 +35,16 @@ def space_about(space: Space) -> list[dict[str, Any]]:
         }
         for axis in space.axes
     ]
+
+
+def fields_about(fields: Fields) -> dict[str, Any]:
+    """Which values of which stream are told, and under which names."""
+    return {
+        "axes": dict(fields.axes),
+        "objectives": dict(fields.objectives),
+        "stream": fields.stream,
+        "reduced": fields.reduced,
+    }
 
 
 def patience_about(patience: Patience) -> dict[str, Any]:
