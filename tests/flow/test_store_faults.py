@@ -139,15 +139,11 @@ def emptied(folder: Path) -> None:
 
 @pytest.mark.parametrize("vanish", [removed, renamed, replaced_by_an_empty_one, emptied])
 def test_a_folder_that_vanishes_in_the_middle_is_made_again_with_everything(RE, beam, seen, tmp_path, vanish):
-    """At any message: what was written before is in it too."""
-    messages = 0
-
-    def hook(message):
-        nonlocal messages
-        messages += 1
-
-    RE.msg_hook = hook
+    """At any message until the run is closed: what was written before is in it too."""
+    commands = []
+    RE.msg_hook = lambda message: commands.append(message.command)
     RE(flow_of(RE, beam, tmp_path / "counted")).result(20)
+    messages = commands.index("close_run") + 1
     for number in range(MOMENTS):
         seen.documents.clear()
         folder, moment = tmp_path / f"runs-{number}", random.Random(f"{vanish.__name__} {number}").randint(1, messages)

@@ -50,7 +50,11 @@ class Nest:
         self._process = subprocess.Popen(
             [sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        assert self._answer() == "ready"
+        try:
+            assert self._answer() == "ready"
+        except BaseException:
+            self.close()
+            raise
 
     def start(self, job: Job) -> int:
         """Start a scan; its pid."""

@@ -164,9 +164,11 @@ def scan(job: Job) -> dict[str, Any]:
         options = dict(job.options)
         if job.fallback_after is not None:
             options["patience"] = Patience(job.fallback_after, "fallback", fallback=Sobol(space, seed=9))
+        if job.resume is not None:
+            options["resume"] = job.resume
         plan = flow(
             [beam.det], [beam.x, beam.y], RECOMMENDERS[job.recommender](space, job.seed), objectives=["det"],
-            max_points=job.points, record=job.folder, resume=job.resume, **options,
+            max_points=job.points, record=job.folder, **options,
         )  # fmt: skip
         try:
             result = RE(plan).result().plan_result
@@ -275,7 +277,10 @@ def main() -> None:
     """Take orders until the end of stdin."""
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     _warm_up()
-    assert len(os.listdir("/proc/self/task")) == 1, "a fork takes one thread with it"
+    deadline = time.monotonic() + 5.0
+    while len(os.listdir("/proc/self/task")) > 1:  # a fork takes one thread with it: the others must be gone
+        assert time.monotonic() < deadline, threading.enumerate()
+        time.sleep(0.005)
     ended: dict[int, int] = {}
     _answer("ready")
     for line in sys.stdin:
