@@ -35,8 +35,8 @@ def encode(name: str, doc: Mapping[str, Any]) -> bytes:
     except TypeError:  # orjson.JSONEncodeError
         pass
     else:
-        # orjson writes null for NaN and for infinity, as for None: look which it was.
-        if b"null" not in line:
+        # orjson writes null for NaN and for infinity, as for None: look which it was. The text "null" is none.
+        if b":null" not in line and b",null" not in line and b"[null" not in line:
             return line
     plain = Plain()
     written = {"name": name, "doc": plain.of(doc)}
