@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from ._index import find, runs
     from ._reading import documents
     from ._recorder import DecisionRun, Recorder
+    from ._replay import replay
+    from ._replayed import Replay, ReplayStep
 
 _HOME = {
     "Claim": "._claim",
     "DecisionRun": "._recorder",
     "JSONLines": "._folder",
     "Recorder": "._recorder",
+    "Replay": "._replayed",
+    "ReplayStep": "._replayed",
     "RunEntry": "._entry",
     "claim": "._claim",
     "documents": "._reading",
@@ -27,6 +31,7 @@ _HOME = {
     "find": "._index",
     "patience_about": "._about",
     "program": "._about",
+    "replay": "._replay",
     "runs": "._index",
     "space_about": "._about",
 }
@@ -36,6 +41,8 @@ __all__ = [
     "DecisionRun",
     "JSONLines",
     "Recorder",
+    "Replay",
+    "ReplayStep",
     "RunEntry",
     "claim",
     "documents",
@@ -43,6 +50,7 @@ __all__ = [
     "find",
     "patience_about",
     "program",
+    "replay",
     "runs",
     "space_about",
 ]
