@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ._index import append
+from ._known import append
 from ._runfile import RunFile
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Flusher:
             ended = [self._ended.popleft() for _ in range(len(self._ended))]
             lines = [self._lines.popleft() for _ in range(len(self._lines))]
             failed: OSError | None = None
-            for file in sorted(list(self._open), key=lambda file: not self._open[file]):
+            for file in sorted([*self._open], key=self._comes_second):
                 try:
                     file.sync()
                 except OSError as exc:
@@ -103,6 +103,9 @@ class Flusher:
                 self._lines.extendleft(reversed(lines))
             if failed is not None:
                 raise failed
+
+    def _comes_second(self, file: RunFile) -> bool:
+        return not self._open[file]
 
     def close(self) -> None:
         """End the thread, flush and close every file.

@@ -14,10 +14,11 @@ from typing import Any, Self
 
 from skysteer.errors import StoreError
 
+from ._entry import entry_of
 from ._flusher import Flusher
-from ._index import line_of_start, line_of_stop
+from ._known import line_of_start, line_of_stop
 from ._line import encode
-from ._routing import Homes, OpenRun, name_of_file
+from ._routing import Homes, OpenRun
 from ._runfile import made_beside
 
 logger = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class JSONLines:
         if known is not None:
             # Its first line may be what could not be written.
             return known if known.file.size == 0 else None
-        path = self.folder / name_of_file(start, _began(start))
+        path = self.folder / _name_of_file(start)
         try:
             file = made_beside(path)
         except FileNotFoundError:
@@ -195,12 +196,17 @@ class JSONLines:
         if not self._strangers:
             self._strangers = True
             logger.warning(
-                "%s: a document %r (uid %s) of a run whose start document was not seen, or came twice, is not recorded; "
-                "said once",
+                "%s: a document %r (uid %s) is not recorded: its run's start was not seen, or came twice; said once",
                 self.folder,
                 name,
                 doc.get("uid"),
             )
+
+
+def _name_of_file(start: Mapping[str, Any]) -> str:
+    short = "".join(letter for letter in str(start["uid"])[:8] if letter.isascii() and letter.isalnum()) or "run"
+    decisions = entry_of(start, Path()).kind == "decisions"
+    return f"{_began(start)}-{short}{'.decisions' if decisions else ''}.jsonl"
 
 
 def _began(start: Mapping[str, Any]) -> str:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import orjson
 
-from ._exact import Plain, restored
+from ._exact import restored
+from ._plain import Plain
 
 logger = logging.getLogger(__name__)
 

@@ -51,9 +51,7 @@ def lines_from(
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            number = 0
-            for line in file:
-                number += 1
+            for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
                     _say(problems, f"{path.name}: the last line is cut off after {len(line)} bytes, and left out")
                     return

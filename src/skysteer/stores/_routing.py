@@ -1,60 +1,13 @@
-"""Which run a document belongs to, and what the index is to know of an open run."""
+"""Which of the open runs a document belongs to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from ._entry import RunEntry, RunKind, entry_of
+from ._counting import Counted
+from ._entry import RunEntry, entry_of
 from ._runfile import RunFile
-
-
-class Counted:
-    """What the documents of a run say that the index is to know, noted as they pass.
-
-    Parameters
-    ----------
-    kind
-        Whether it is a decision run.
-    """
-
-    def __init__(self, kind: RunKind) -> None:
-        self.num_points = 0
-        """As `RunEntry.num_points`."""
-        self.streams: dict[str, str] = {}
-        """Uid of a descriptor to the name of its stream, for the streams that count."""
-        self._counting = ("told", "runs") if kind == "decisions" else ("primary",)
-
-    def note(self, name: str, doc: Mapping[str, Any]) -> str | None:
-        """Learn from a document; return the uid of a measurement that a decision run says was opened.
-
-        The same document may come again, after a write that failed.
-        """
-        if name == "event":
-            stream = self.streams.get(doc["descriptor"])
-            if stream is not None:
-                return self._note_event(stream, doc)
-        elif name == "descriptor":
-            if doc.get("name") in self._counting:
-                self.streams[doc["uid"]] = doc["name"]
-        elif name == "event_page" and self.streams.get(doc["descriptor"]) == "primary":
-            self.num_points = max(self.num_points, *doc["seq_num"], 0)
-        elif name == "stream_datum" and self.streams.get(doc["descriptor"]) == "primary":
-            self.num_points = max(self.num_points, doc["seq_nums"]["stop"] - 1)
-        return None
-
-    def _note_event(self, stream: str, event: Mapping[str, Any]) -> str | None:
-        if stream == "primary":
-            self.num_points = max(self.num_points, event["seq_num"])
-            return None
-        data = event["data"]
-        if stream == "runs":
-            return data["run"] if data.get("moment") == "opened" else None
-        number = data.get("number")
-        if data.get("origin") == "recommender" and isinstance(number, int):
-            self.num_points = max(self.num_points, number + (not data.get("replay")))
-        return None
 
 
 class OpenRun:
@@ -111,19 +64,3 @@ class Homes:
                 return next((self._homes[uid] for uid in doc if uid in self._homes), None)
             case _:
                 return None
-
-
-def name_of_file(start: Mapping[str, Any], began: str) -> Path:
-    """Return the name of the file of a run.
-
-    Parameters
-    ----------
-    start
-        The start document.
-    began
-        When, as in ``"2026-11-21T06-03-11"``.
-    """
-    short = "".join(letter for letter in str(start["uid"])[:8] if letter.isascii() and letter.isalnum()) or "run"
-    own = start.get("skysteer")
-    decisions = isinstance(own, Mapping) and own.get("kind") == "decisions"  # pyright: ignore[reportUnknownMemberType]
-    return Path(f"{began}-{short}{'.decisions' if decisions else ''}.jsonl")

@@ -1,0 +1,224 @@
+"""The index of a folder of runs: what `runs` lists without opening every file.
+
+``index.jsonl`` has one short line when a run begins, one when it ends, one when
+a decision run names a measurement, one when a run is taken over. It is a
+convenience: what it does not know, or knows wrongly, is read from the files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from skysteer.errors import RecordError, StoreError
+
+from ._counting import measurements_named, points_in
+from ._entry import RunEntry, entry_of
+from ._reading import backwards, lines_from
+from ._runfile import locked
+
+NAME = "index.jsonl"
+_FIELDS = (
+    "time",
+    "kind",
+    "plan_name",
+    "scan_id",
+    "launch",
+    "decisions",
+    "flow",
+    "recommender",
+    "resumes",
+    "max_points",
+)
+
+
+def line_of_start(entry: RunEntry) -> dict[str, Any]:
+    """Return what the index keeps of a run that began."""
+    return {"run": entry.uid, "file": entry.path.name} | {name: getattr(entry, name) for name in _FIELDS}
+
+
+def line_of_stop(path: Path, size: int, stop: Mapping[str, Any], num_points: int) -> dict[str, Any]:
+    """Return what the index keeps of a run that ended; it holds for a file of this `size` only."""
+    return {
+        "stop": path.name,
+        "size": size,
+        "exit_status": str(stop.get("exit_status", "")),
+        "reason": str(stop.get("reason") or ""),
+        "stopped": stop.get("time"),
+        "num_points": num_points,
+    }
+
+
+def append(folder: Path, lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Add lines to the index in one write; return whether that worked. It is never waited for long."""
+    text = b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+    try:
+        file = os.open(folder / NAME, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    except OSError:
+        return False
+    try:
+        if not locked(file, patience=0.1):
+            return False
+        size = os.fstat(file).st_size
+        if size and os.pread(file, 1, size - 1) != b"\n":
+            text = b"\n" + text  # behind half a line
+        if os.write(file, text) != len(text):
+            os.ftruncate(file, size)
+            return False
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+    return True
+
+
+def lines_in(folder: Path) -> Iterator[dict[str, Any]]:
+    try:
+        content = (folder / NAME).read_bytes()
+    except OSError:
+        return
+    for line in content.split(b"\n"):
+        try:
+            read = orjson.loads(line)
+        except ValueError:
+            continue
+        if isinstance(read, dict):
+            yield read
+
+
+class Index:
+    """What is known of a folder: from its index, then from its files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._begun: dict[str, RunEntry] = {}
+        self._ended: dict[str, Mapping[str, Any]] = {}
+        self._links: dict[str, list[str]] = {}
+        self._taken_over: dict[str, str] = {}
+
+    def take(self, line: Mapping[str, Any], number: int) -> None:
+        """Learn from a line of the index."""
+        match line:
+            case {"run": str(uid), "file": str(name), "time": float() | int()}:
+                if name not in self._begun:
+                    fields: dict[str, Any] = {field: line[field] for field in _FIELDS if field in line}
+                    self._begun[name] = RunEntry(uid=uid, path=self._folder / name, **fields)
+            case {"stop": str(name)}:
+                self._ended[name] = line
+            case {"link": str(decisions), "run": str(run)}:
+                linked = self._links.setdefault(decisions, [])
+                if run not in linked:
+                    linked.append(run)
+            case {"taken_over": str(run), "by": str(by)}:
+                self._taken_over[run] = by
+            case _:  # a line of a later version
+                pass
+
+    def unknown(self, found: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+        """Read the files that the index does not know; yield its missing lines."""
+        new: list[tuple[RunEntry, list[str]]] = []
+        for name in found.keys() - self._begun.keys():
+            path = self._folder / name
+            try:
+                first = next(lines_from(path), None)
+                if first is None or first[0] != "start" or not isinstance(first[1].get("uid"), str):
+                    continue  # cut off in its first line, or no run at all
+                entry = entry_of(first[1], path)
+                new.append((entry, list(measurements_named(entry))))
+            except (StoreError, RecordError, OSError):
+                continue
+        for entry, named in sorted(new, key=lambda one: (one[0].time, one[0].kind, one[0].path.name)):
+            self._begun[entry.path.name] = entry
+            yield line_of_start(entry)
+            for run in named:
+                line = {"link": entry.uid, "run": run}
+                self.take(line, 0)
+                yield line
+
+    def unfinished(self, found: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+        """Look for stop documents that the index does not know; yield its missing lines."""
+        for name, entry in self._begun.items():
+            size = found.get(name)
+            if size is None or self._ended.get(name, {}).get("size") == size:
+                continue
+            self._ended.pop(name, None)
+            try:
+                last = next(backwards(entry.path), None)
+                if last is not None and last[0] == "stop":
+                    line = line_of_stop(entry.path, size, last[1], _points(entry, last[1]))
+                    self._ended[name] = line
+                    yield line
+            except OSError:
+                continue
+
+    def entries(self, found: Mapping[str, int]) -> list[RunEntry]:
+        """Return what is known, joined."""
+        here = [entry for name, entry in self._begun.items() if name in found]
+        decided = {entry.uid: entry for entry in here if entry.kind == "decisions"}
+        owner = {run: uid for uid, linked in self._links.items() for run in linked if uid in decided}
+        measured: dict[str, list[str]] = {}
+        for entry in here:
+            if entry.kind == "measurement" and (uid := entry.decisions or owner.get(entry.uid, "")):
+                measured.setdefault(uid, []).append(entry.uid)
+        resumed_by = {old: by for old, by in self._taken_over.items() if by in decided}
+        resumed_by |= {entry.resumes: entry.uid for entry in decided.values() if entry.resumes}
+        return [self._joined(entry, decided, owner, measured, resumed_by) for entry in here]
+
+    def _joined(
+        self,
+        entry: RunEntry,
+        decided: Mapping[str, RunEntry],
+        owner: Mapping[str, str],
+        measured: Mapping[str, Sequence[str]],
+        resumed_by: Mapping[str, str],
+    ) -> RunEntry:
+        name = entry.path.name
+        end = self._ended.get(name)
+        known: dict[str, Any]
+        if end is not None:
+            known = {field: end[field] for field in ("exit_status", "reason", "stopped", "num_points") if field in end}
+        else:
+            known = {"num_points": _points(entry, None), "running": _is_locked(entry.path)}
+        if entry.kind == "decisions":
+            known["measurements"] = tuple(measured.get(entry.uid, ()))
+            known["resumed_by"] = resumed_by.get(entry.uid, "")
+        else:
+            uid = entry.decisions or owner.get(entry.uid, "")
+            known["decisions"] = uid
+            known["resumed_by"] = resumed_by.get(uid, "") if uid else ""
+            if uid in decided:
+                run = decided[uid]
+                known |= {"flow": run.flow, "recommender": run.recommender, "max_points": run.max_points}
+                known |= {"launch": entry.launch or run.launch}
+        return replace(entry, **known)
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not locked(file, shared=True)
+    finally:
+        os.close(file)
+
+
+def _points(entry: RunEntry, stop: Mapping[str, Any] | None) -> int:
+    """Count the points of a run that was not counted while it was written."""
+    if stop is not None and entry.kind == "measurement":
+        match stop.get("num_events"):
+            case {"primary": int(count)}:
+                return count
+            case _:
+                return 0
+    # The stop document of a decision run does not say: the last point told does.
+    try:
+        return points_in(entry.path, entry.kind)
+    except (OSError, RecordError, StoreError, KeyError, TypeError):
+        return 0
