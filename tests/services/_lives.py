@@ -59,6 +59,7 @@ class Nest:
     def start(self, job: Job) -> int:
         """Start a scan; its pid."""
         Path(job.notes).mkdir(exist_ok=True)
+        (Path(job.notes) / "printed").touch()
         pid = self._order(start=asdict(job))
         self._jobs[pid] = job
         return pid
@@ -83,12 +84,18 @@ class Nest:
         pid = self.start(job)
         if kill_after is not None:
             time.sleep(kill_after)
-            os.kill(pid, signal.SIGKILL)  # it is not waited for yet: the pid is its own
+            os.kill(pid, signal.SIGKILL)
         return self.wait(pid)
 
     def orphans(self, timeout: float = 5.0) -> list[str]:
         """What scans left running."""
         return self._order(orphans=timeout)
+
+    def end_all(self) -> None:
+        """Kill what a test that failed left running."""
+        for pid in list(self._jobs):
+            os.kill(pid, signal.SIGKILL)  # it is not waited for yet: the pid is its own
+            self.wait(pid)
 
     def close(self) -> None:
         assert self._process.stdin is not None

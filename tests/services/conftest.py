@@ -18,6 +18,13 @@ def nest() -> Iterator[Nest]:
 
 
 @pytest.fixture(scope="session")
-def world(nest: Nest, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Makes scans that may be killed."""
+def everything(nest: Nest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """What all tests know of scans that nobody disturbed."""
     return World(nest, tmp_path_factory.mktemp("lives"))
+
+
+@pytest.fixture
+def world(everything: World) -> Iterator[World]:
+    """Makes scans that may be killed."""
+    yield everything
+    everything.nest.end_all()
