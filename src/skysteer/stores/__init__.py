@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._folder import JSONLines
     from ._index import find, runs
     from ._reading import documents
+    from ._record import Record, RunMoment
     from ._recorder import DecisionRun, Recorder
     from ._replay import replay
     from ._replayed import Replay, ReplayStep
@@ -21,10 +22,12 @@ _HOME = {
     "Claim": "._claim",
     "DecisionRun": "._recorder",
     "JSONLines": "._folder",
+    "Record": "._record",
     "Recorder": "._recorder",
     "Replay": "._replayed",
     "ReplayStep": "._replayed",
     "RunEntry": "._entry",
+    "RunMoment": "._record",
     "claim": "._claim",
     "documents": "._reading",
     "fields_about": "._about",
@@ -40,10 +43,12 @@ __all__ = [
     "Claim",
     "DecisionRun",
     "JSONLines",
+    "Record",
     "Recorder",
     "Replay",
     "ReplayStep",
     "RunEntry",
+    "RunMoment",
     "claim",
     "documents",
     "fields_about",
