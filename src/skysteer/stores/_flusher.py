@@ -40,9 +40,15 @@ class Flusher:
         self._open: dict[RunFile, bool] = {}
         """To whether it comes first."""
         self._ended: deque[tuple[RunFile, Callable[[], Mapping[str, Any]]]] = deque()
-        self._lines: deque[Mapping[str, Any]] = deque()
+        # What the index lacks is read from the files: that it cannot be written is not worth more.
+        self._lines: deque[Mapping[str, Any]] = deque(maxlen=10_000)
         self._names_changed = False
         self._failing = False
+
+    @property
+    def behind(self) -> int:
+        """How many files are complete and not yet on the disk."""
+        return len(self._ended)
 
     def add(self, file: RunFile, *, first: bool) -> None:
         """Care for a new file; `first`: flush it before the others."""
@@ -84,6 +90,9 @@ class Flusher:
                     file.sync()
                 except OSError as exc:
                     failed = failed or exc
+                if file.made_again:
+                    file.made_again = False
+                    self._names_changed = True
             for one in ended:
                 file, line = one
                 if file.closed or file.synced == file.size:
@@ -96,6 +105,8 @@ class Flusher:
                 self._names_changed = False
                 try:
                     _sync_folder(self._folder)
+                except FileNotFoundError:
+                    pass  # gone, and no file is open that would be lost with it
                 except OSError as exc:
                     self._names_changed = True
                     failed = exc
@@ -147,7 +158,7 @@ class Flusher:
                 if self._failing:
                     logger.warning("%s can be flushed to the disk again", self._folder)
                 self._failing = False
-            if self._lines or self._ended:
+            if self._ended:
                 self._due.set()
 
 

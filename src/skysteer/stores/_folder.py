@@ -23,6 +23,8 @@ from ._runfile import made_beside
 
 logger = logging.getLogger(__name__)
 
+_WAITING = 100
+"""Complete files that may wait for the disk."""
 _PROBED = 1 << 16
 """Bytes that must fit on the disk at the start."""
 
@@ -85,7 +87,7 @@ class JSONLines:
             try:
                 for number, (name, doc) in enumerate(documents):
                     # What waits for one file is one write, in the order of the documents over all files.
-                    home = self._homes.of(name, doc) if name != "start" else None
+                    home = self._home_of(name, doc)
                     if lines and (home is not run or name == "start"):
                         self._append(run, lines, numbers)
                         lines, numbers = [], []
@@ -151,12 +153,22 @@ class JSONLines:
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
+    def _home_of(self, name: str, doc: Mapping[str, Any]) -> OpenRun | None:
+        try:
+            return self._homes.of(name, doc) if name != "start" else None
+        except (KeyError, TypeError):  # no document of Bluesky's
+            return None
+
     def _begin(self, start: Mapping[str, Any]) -> OpenRun | None:
-        uid = start["uid"]
+        uid = start.get("uid")
+        if not isinstance(uid, str):
+            return None
         known = self._homes.runs.get(uid)
         if known is not None:
             # Its first line may be what could not be written.
             return known if known.file.size == 0 else None
+        if self._flusher.behind > _WAITING:
+            self._flusher.flush()  # runs end more quickly than the disk takes them: not too many open files
         path = self.folder / _name_of_file(start)
         try:
             file = made_beside(path)
@@ -184,7 +196,10 @@ class JSONLines:
             raise
 
     def _note(self, run: OpenRun, name: str, doc: Mapping[str, Any]) -> None:
-        opened = run.counted.note(name, doc)
+        try:
+            opened = run.counted.note(name, doc)
+        except (KeyError, TypeError, ValueError):  # nothing to count in it; it is recorded all the same
+            return
         if opened is not None:
             self._flusher.note({"link": run.entry.uid, "run": opened})
 

@@ -41,9 +41,11 @@ class RunFile:
         """Bytes of complete lines."""
         self.synced = 0
         """How many of them are known to be on the disk."""
+        self.made_again = False
+        """Whether it vanished, and was made again, since this was last set back."""
         self._torn = False
-        self._writing = threading.RLock()
-        self._syncing = threading.RLock()
+        self._writing = threading.Lock()
+        self._syncing = threading.Lock()
         self._file = _made(path)
         _open_files.add(self)
 
@@ -53,7 +55,8 @@ class RunFile:
         run_file = cls.__new__(cls)
         run_file.path, run_file._file, run_file.size, run_file.synced = path, file, size, 0
         run_file._torn = True  # whatever is behind the last complete line is cut off before anything is written
-        run_file._writing, run_file._syncing = threading.RLock(), threading.RLock()
+        run_file.made_again = False
+        run_file._writing, run_file._syncing = threading.Lock(), threading.Lock()
         _open_files.add(run_file)
         return run_file
 
@@ -72,11 +75,12 @@ class RunFile:
             `size` says where that is: the caller may try again with the rest.
         """
         with self._writing:
-            if self._file < 0:
-                raise OSError(errno.EBADF, "the file was closed", str(self.path))
-            if self._is_gone():
-                with self._syncing:
+            gone = self._is_gone()
+        if gone:
+            with self._syncing, self._writing:  # always in this order
+                if self._is_gone():  # no other thread was quicker
                     self._make_again()
+        with self._writing:
             if self._torn:
                 self._cut()
             done, end = 0, len(lines)
@@ -126,6 +130,8 @@ class RunFile:
 
     def _is_gone(self) -> bool:
         """Whether the path leads elsewhere: the file or its folder was removed, renamed or replaced."""
+        if self._file < 0:
+            raise OSError(errno.EBADF, "the file was closed, or made by another process", str(self.path))
         try:
             there = os.stat(self.path)
         except FileNotFoundError:
@@ -162,7 +168,8 @@ class RunFile:
             raise
         os.close(self._file)
         logger.warning("%s vanished while it was written; it was made again as %s, complete", self.path, path)
-        self._file, self.path, self.synced, self._torn = file, path, 0, False
+        self._file, self.path, self.synced, self._torn = file, path, self.size, False
+        self.made_again = True
 
 
 def numbered(path: Path, number: int) -> Path:
