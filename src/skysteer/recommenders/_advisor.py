@@ -62,7 +62,6 @@ CHECKPOINT_EVERY = 100
 @dataclass(frozen=True, slots=True)
 class _Failed:
     suggestion: Suggestion
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class _Withheld:
     given_up: list[str]
     observed: int = 0
     gone: int = 0
-    ready: set[str] = field(default_factory=set[str])
+    closed: set[str] = field(default_factory=set[str])
 
 
 class Advisor:
@@ -230,9 +229,12 @@ class Advisor:
 
     def failed(self, suggestion: Suggestion, reason: str = "") -> None:
         """A suggestion will not be measured."""
-        if suggestion.origin == self._origin:
-            self._failed_so_far += 1
-        self._desk.post(_Failed(suggestion, reason))
+        # Said here and not when it is its turn: on record it is to come before the next event.
+        if suggestion.origin == self._origin or (suggestion.origin == "initial" and self._origin == "recommender"):
+            self._failed_so_far += suggestion.origin == self._origin
+            if self._listeners:
+                self._listeners.tell(GivenUp(suggestion.origin, suggestion.id, "device", reason))
+        self._desk.post(_Failed(suggestion))
 
     def restore(self, history: History) -> None:
         """Teach it again what it was told in a scan that goes on; before that is launched.
@@ -255,7 +257,8 @@ class Advisor:
     def listen(self, listener: DecisionListener) -> Callable[[], None]:
         """Have a listener told of every decision about this recommender, in order; returns what ends that.
 
-        It is called in the advisor's thread, and for a question asked ahead in the plan's: it must only hand over.
+        It must only hand over. It is called in the advisor's thread; for what a plan says (a question asked
+        ahead, a device that failed) in the plan's, so that it is told of that before the next event is made.
         """
         return self._listeners.add(listener)
 
@@ -352,11 +355,9 @@ class Advisor:
                 self._catch_up(item.again)
                 if self.queue.is_open(item):
                     self._answer(item)
-            case _Failed(suggestion, reason):
+            case _Failed(suggestion):
                 if (mine := self._open.pop(suggestion.id, None)) is not None:
-                    self._give_up(mine, "device", reason)
-                elif suggestion.origin == "initial" and self._origin == "recommender" and self._listeners:
-                    self._listeners.tell(GivenUp("initial", suggestion.id, "device", reason))
+                    self._give_up(mine)
             case Launch():
                 self._begin(item)
             case _Restore(history):
@@ -375,21 +376,24 @@ class Advisor:
         self._numbers = itertools.count()
         self._arrived = launch.known
         ready = {suggestion.id for suggestion in launch.ready}
-        if self._withheld is not None:
-            self._withheld.ready &= ready
-            return
+        if self._withheld is not None:  # what is still open will be closed
+            ready |= {each.suggestion or "" for each in self._withheld.history.observations}
+            ready |= {*self._withheld.given_up, *self._withheld.closed}
         self._abandon(ready)
 
     def _abandon(self, ready: set[str]) -> None:
         for suggestion in [each for each in self._open.values() if each.id not in ready]:
-            del self._open[suggestion.id]
-            self._give_up(suggestion, "abandoned", "the plan ended before it came to it")
+            self._drop(suggestion, "abandoned", "the plan ended before it came to it")
 
-    def _give_up(self, suggestion: Suggestion, kind: GivenUpKind, reason: str, *, again: bool = False) -> None:
+    def _drop(self, suggestion: Suggestion, kind: GivenUpKind, reason: str) -> None:
+        del self._open[suggestion.id]
+        self._give_up(suggestion)
+        if self._listeners:
+            self._listeners.tell(GivenUp(self._origin, suggestion.id, kind, reason))
+
+    def _give_up(self, suggestion: Suggestion) -> None:
         self._failures.append(suggestion.told())
         self._state.given_up(dict(suggestion.point) if self._gives_ids else suggestion.told())
-        if self._listeners and not again:
-            self._listeners.tell(GivenUp(self._origin, suggestion.id, kind, reason))
 
     # ------------------------------------------------------------ what was told before
 
@@ -400,7 +404,8 @@ class Advisor:
         self._open |= {each.id: each for each in mine}
         self._used |= {each.recommender_id for each in mine if each.recommender_id is not None}
         gone = [name for name in history.given_up if name in self._open]
-        self._withheld = _Withheld(history, gone, ready={each.id for each in history.ready})
+        ready = {each.id for each in history.ready}
+        self._withheld = _Withheld(history, gone, closed={each.id for each in mine if each.id not in ready})
         self._relearns = self._restorable
         self._catch_up(history.asked[0] if history.asked else None)
 
@@ -415,11 +420,11 @@ class Advisor:
                 self._take_in(observation, again=True)
         gone = len(withheld.given_up) if asked is None else max(asked.given_up, withheld.gone)
         for name in withheld.given_up[withheld.gone : gone]:
-            self._give_up(self._open.pop(name), "device", "", again=True)
+            self._give_up(self._open.pop(name))
         withheld.observed, withheld.gone = observed, gone
         if asked is None:
             self._withheld = None
-            self._open = {name: each for name, each in self._open.items() if name in withheld.ready}
+            self._open = {name: each for name, each in self._open.items() if name not in withheld.closed}
 
     # ------------------------------------------------------------ telling
 
@@ -496,8 +501,7 @@ class Advisor:
             self._refuse(ticket, "late" if late else "stale", reason)
         if not isinstance(answer, Finished):
             for suggestion in answer:
-                del self._open[suggestion.id]
-                self._give_up(suggestion, "dropped", "its answer came too late")
+                self._drop(suggestion, "dropped", "its answer came too late")
 
     def _refuse(self, ticket: Ticket, kind: RefusalKind, reason: str, answer: str = "") -> None:
         latency = time.monotonic() - ticket.asked
