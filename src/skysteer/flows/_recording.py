@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
-from bluesky.utils import Msg, RunEngineControlException, ensure_generator  # pyright: ignore[reportUnknownVariableType]
+from bluesky.utils import Msg, RunEngineControlException
+from bluesky.utils import ensure_generator as ensure_generator_of_any  # pyright: ignore[reportUnknownVariableType]
 
 from skysteer.errors import StoreError
 from skysteer.model import DecisionListener
@@ -103,7 +104,7 @@ class Recording:
         self._token = yield Msg("subscribe", None, run.document, "all")
 
     def hold(self) -> Plan[None]:
-        """Wait until what was handed over so far is written; no message where it is.
+        """Wait until what was measured so far, and all that was decided before it, is written; no message where it is.
 
         Raises
         ------
@@ -111,12 +112,19 @@ class Recording:
             If the recorder has ended.
         """
         recorder = self._recorder
-        if recorder is None:
-            return
-        wanted = recorder.handed
-        if recorder.written < wanted:
-            recorder.hurry()
-            yield from _written(recorder, wanted)
+        if recorder is not None and recorder.written < recorder.newest_event:
+            yield from self._written(recorder.newest_event)
+
+    def everything(self) -> Plan[None]:
+        """As `hold`, for everything that was handed over."""
+        if self._recorder is not None:
+            self._recorder.hurry()
+            yield from self._written(self._recorder.handed)
+
+    def _written(self, wanted: int) -> Plan[None]:
+        recorder = self._recorder
+        assert recorder is not None, "there is something to wait for"
+        yield from _until_written(recorder, wanted)
         if recorder.written < wanted:
             raise StoreError(f"{recorder!r}: what is measured is not put on record any more")
 
@@ -125,7 +133,7 @@ class Recording:
         return self._holding(plan) if self.on else plan
 
     def _holding(self, plan: Any) -> Plan[Any]:
-        inner = ensure_generator(plan)
+        inner = cast("Any", ensure_generator_of_any(plan))
         assert self._recorder is not None, "it is opened before the plan begins"
         answer: Any = None
         try:
@@ -165,7 +173,7 @@ class Recording:
             yield from self._ended(*self._in_words(*_status(exc)))
             raise
         yield from self._unsubscribed()
-        yield from self.hold()
+        yield from self.everything()
         yield from self._ended(*ended_as(result))
         return result
 
@@ -194,7 +202,7 @@ class Recording:
         try:
             if closed is None:
                 recorder.hurry()
-                if not (yield from _written(recorder, recorder.handed, deadline)):
+                if not (yield from _until_written(recorder, recorder.handed, deadline)):
                     log.warning("%r has not written everything within %.0f s", recorder, GOODBYE)
             else:
                 yield from result_of(closed, deadline)
@@ -234,7 +242,7 @@ class Recording:
         return shared.recorder.close()
 
 
-def _written(recorder: Recorder, wanted: int, deadline: float | None = None) -> Plan[bool]:
+def _until_written(recorder: Recorder, wanted: int, deadline: float | None = None) -> Plan[bool]:
     return wait_until(lambda: recorder.written >= wanted or recorder.closed.done(), recorder.when_changed, deadline)
 
 

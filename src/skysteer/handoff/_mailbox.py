@@ -23,6 +23,8 @@ class Mailbox(Generic[Item]):
         self._changed = threading.Condition()
         self.received = 0
         """How many items were ever put in."""
+        self.hurried = 0
+        """How many there were with the newest that was put in with ``hurry``."""
 
     def put(self, item: Item, *, hurry: bool = True) -> bool:
         """Add an item, from any thread, without waiting. False once the mailbox is closed.
@@ -34,8 +36,11 @@ class Mailbox(Generic[Item]):
                 return False
             self._items.append(item)
             self.received += 1
-            if hurry or not self._dozing:
-                self._hurry = hurry or self._hurry
+            if hurry:
+                self.hurried = self.received
+                self._hurry = True
+                self._changed.notify()
+            elif not self._dozing:
                 self._changed.notify()
             return True
 

@@ -142,6 +142,11 @@ class Recorder:
         return self._mailbox.received
 
     @property
+    def newest_event(self) -> int:
+        """How many there were with the newest event or stop document: what a plan waits for before its next point."""
+        return self._mailbox.hurried
+
+    @property
     def written(self) -> int:
         """How many of them were written (to the operating system), counted in order."""
         return self._written
