@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from skysteer.cli import app
-from skysteer.cli._documents import DocumentFile
+from skysteer.stores import JSONLines, runs
 
 MINE = '''
 import os
@@ -83,17 +83,19 @@ def in_a_process(*arguments: str, **environment: str) -> subprocess.CompletedPro
     return subprocess.run(command, capture_output=True, text=True, timeout=55, check=False, env=env)
 
 
-def recorded(path: Path) -> None:
-    """A run as `skysteer demo` writes it."""
+def recorded(folder: Path) -> str:
+    """A folder with one run, as `skysteer demo` writes it; the path of its file."""
     keys = {name: {"dtype": "number", "shape": [], "source": "sim", "units": units} for name, units in UNITS.items()}
     generator = np.random.default_rng(0)
-    with DocumentFile(path) as file:
-        file.write("start", {"uid": "run", "time": 0.0, "motors": ["x", "y"], "objectives": ["det"]})
-        file.write("descriptor", {"uid": "d", "run_start": "run", "time": 0.0, "name": "primary", "data_keys": keys})
-        for number, (x, y) in enumerate(generator.uniform(-2, 2, size=(40, 2)), start=1):
+    with JSONLines(folder) as store:
+        start = {"uid": "run", "time": 0.0, "motors": ["x", "y"], "objectives": ["det"]}
+        descriptor = {"uid": "d", "run_start": "run", "time": 0.0, "name": "primary", "data_keys": keys}
+        store.write([("start", start), ("descriptor", descriptor)])
+        for number, (x, y) in enumerate(generator.uniform(-2, 2, size=(40, 2)).tolist(), start=1):
             data = {"x": x, "y": y, "det": 100 * np.exp(-(x**2) - y**2)}
             event = {"uid": str(number), "descriptor": "d", "time": 0.0, "seq_num": number, "data": data}
-            file.write("event", {**event, "timestamps": dict.fromkeys(data, 0.0), "filled": {}})
+            store.write([("event", {**event, "timestamps": dict.fromkeys(data, 0.0), "filled": {}})])
+    return str(runs(folder)[0].path)
 
 
 UNITS = {"x": "mm", "y": "mm", "det": "counts"}
@@ -160,14 +162,13 @@ def test_objective_and_goal_are_those_of_the_options() -> None:
 
 
 def test_a_recorded_run_is_a_truth_as_itself_and_emulated(folder: Path) -> None:
-    recorded(folder / "documents.jsonl")
+    path = recorded(folder / "runs")
+    name = Path(path).name
     read = [
-        json.loads(here("simulate", "sobol", "--truth", "documents.jsonl", "--budget", "9", "--json", *more).stdout)
-        for more in ([], ["--nearest"], ["--noise", "counts"])
+        json.loads(here("simulate", "sobol", "--truth", truth, "--budget", "9", "--json", *more).stdout)
+        for truth, *more in ([path], [path, "--nearest"], ["runs", "--noise", "counts"])
     ]
-    assert [each["truth"] for each in read] == [
-        "emulator of documents.jsonl", "documents.jsonl", "emulator of documents.jsonl"
-    ]  # fmt: skip
+    assert [each["truth"] for each in read] == [f"emulator of {name}", name, f"emulator of {name}"]
     assert all(0 < each["farthest"] < 0.5 for each in read)
     nearest = [point["true"]["det"] for point in read[1]["points"]]
     assert nearest == [point["read"]["det"] for point in read[1]["points"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import math
@@ -22,10 +23,11 @@ from typer.testing import CliRunner, Result
 import skysteer
 from skysteer.cli import app
 from skysteer.cli._course import Course
-from skysteer.cli._documents import DocumentFile, plain
 from skysteer.cli._grid import equal_grid
 from skysteer.cli._progress import display
 from skysteer.cli._stopwatch import TimedQueue
+from skysteer.stores import documents, runs
+from skysteer.stores._runfile import RunFile
 from skysteer.testing import Peak, SimulatedBeamline
 
 POINTS = 60
@@ -41,8 +43,9 @@ def skysteer_here(*arguments: str | Path) -> Result:
 
 
 def documents_in(folder: Path) -> list[tuple[str, dict[str, Any]]]:
-    lines = [json.loads(line) for line in (folder / "documents.jsonl").read_text().splitlines()]
-    return [(line["name"], line["doc"]) for line in lines]
+    """What the newest demo measured."""
+    newest = [entry for entry in runs(folder / "runs") if entry.kind == "measurement"][-1]
+    return list(documents(newest.path))
 
 
 def points_in(folder: Path) -> list[tuple[float, float, float]]:
@@ -65,7 +68,7 @@ def test_with_json_the_summary_is_all_that_is_printed(
     summary = json.loads(run.stdout)
     assert summary["points"] == POINTS
     assert summary["reason"] == f"max_points={POINTS} reached"
-    assert summary["files"] == {"picture": str(out / "search.png"), "documents": str(out / "documents.jsonl")}
+    assert summary["files"] == {"picture": str(out / "search.png"), "record": str(out / "runs")}
     assert 0 < summary["seconds_a_suggestion"] < summary["seconds"]
 
 
@@ -131,6 +134,7 @@ def test_where_it_is_no_terminal_plain_lines_tell_how_it_goes(tmp_path: Path) ->
     assert "\x1b" not in result.stdout
     assert f"true peak  x = {Peak.random(0).x:+.3f} mm" in result.stdout
     assert str(tmp_path / "search.png") in result.stdout
+    assert lines[-1].endswith(f": skysteer show last --folder {tmp_path / 'runs'}")
 
 
 def test_on_a_terminal_the_progress_fits_into_80_columns() -> None:
@@ -144,15 +148,14 @@ def test_on_a_terminal_the_progress_fits_into_80_columns() -> None:
     assert "best so far 1020 counts at x = -1.25 mm, y = +3.50 mm" in text
 
 
-def test_a_second_run_keeps_the_files_of_the_first(tmp_path: Path) -> None:
+def test_a_second_run_keeps_the_picture_and_the_record_of_the_first(tmp_path: Path) -> None:
     assert skysteer_here("demo", "--points", "2", "--out", tmp_path).exit_code == 0
-    first = documents_in(tmp_path)
     again = skysteer_here("demo", "--points", "3", "--out", tmp_path)
     assert again.exit_code == 0
-    assert "the files of an earlier run are now in" in again.stdout
-    assert documents_in(tmp_path / "earlier-1") == first
+    assert "the picture of an earlier run is now in" in again.stdout
     assert (tmp_path / "earlier-1" / "search.png").exists()
-    assert len(points_in(tmp_path)) == 3
+    measured = [entry.num_points for entry in runs(tmp_path / "runs") if entry.kind == "measurement"]
+    assert measured == [2, 3]
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_runs(
@@ -211,19 +214,24 @@ def test_with_debug_a_failure_is_raised(tmp_path: Path) -> None:
     assert type(result.exception).__name__ == "TooManyFailures"
 
 
-def test_documents_that_cannot_be_written_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = DocumentFile.write
+def test_while_nothing_can_be_written_the_search_holds_and_then_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    append = RunFile.append
+    full: list[int] = []
 
-    def full_disk(self: DocumentFile, name: str, doc: dict[str, Any]) -> None:
-        if name == "event" and doc["seq_num"] == 3:
-            raise OSError("no space left on device")
-        write(self, name, doc)
+    def full_disk(self: RunFile, line: bytes) -> None:
+        if b'"seq_num":3,' in line and len(full) < 2:
+            full.append(1)
+            raise OSError(errno.ENOSPC, "no space left on device")
+        append(self, line)
 
-    monkeypatch.setattr(DocumentFile, "write", full_disk)
-    result = skysteer_here("demo", "--points", "1000", "--dead-time", "0.01", "--out", tmp_path)
-    assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == "skysteer demo: no space left on device"
-    assert len(points_in(tmp_path)) == 2
+    monkeypatch.setattr(RunFile, "append", full_disk)
+    result = skysteer_here("demo", "--points", "6", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert len(full) == 2
+    assert "the disk is full: free some space" in caplog.text
+    assert [doc["seq_num"] for name, doc in documents_in(tmp_path) if name == "event"] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.fixture(params=["thread", "process"])
@@ -256,16 +264,8 @@ def test_ctrl_c_closes_the_run_and_keeps_what_was_measured(running: subprocess.P
     assert (stop["exit_status"], stop["reason"]) == ("abort", "interrupted by Ctrl-C")
     count = len(points_in(tmp_path))
     assert count >= 10
-    where = tmp_path / "documents.jsonl"
-    assert said == f"skysteer demo: interrupted after {count} of 1000 points; their documents are in {where}\n"
-
-
-def test_numbers_that_are_no_json_are_written_as_null(tmp_path: Path) -> None:
-    with DocumentFile(tmp_path / "file") as file:
-        file.write("event", {"data": {"a": np.float32(1.5), "b": np.array([1.0, np.nan]), "c": float("inf")}})
-    written = json.loads((tmp_path / "file").read_text())
-    assert written == {"name": "event", "doc": {"data": {"a": 1.5, "b": [1.0, None], "c": None}}}
-    assert plain((np.int64(3), {"shape": ()})) == [3, {"shape": []}]
+    goes_on = f"skysteer resume last --folder {tmp_path / 'runs'}"
+    assert said == f"skysteer demo: interrupted after {count} of 1000 points; it goes on with: {goes_on}\n"
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9])

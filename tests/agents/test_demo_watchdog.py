@@ -19,6 +19,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from skysteer import stores
 from skysteer.cli import app
 from skysteer.cli._progress import display_news
 from skysteer.cli._tally import DOSE_RATE, Tally
@@ -36,8 +37,8 @@ class Documents:
     """The documents of a demo, run by run."""
 
     def __init__(self, folder: Path) -> None:
-        lines = [json.loads(line) for line in (folder / "documents.jsonl").read_text().splitlines()]
-        self.named = [(line["name"], line["doc"]) for line in lines]
+        measured = [entry for entry in stores.runs(folder / "runs") if entry.kind == "measurement"]
+        self.named = [document for entry in measured for document in stores.documents(entry.path)]
         self.starts = [doc for name, doc in self.named if name == "start"]
         self.stops = [doc for name, doc in self.named if name == "stop"]
 
@@ -78,7 +79,7 @@ def test_with_json_the_summary_is_all_that_is_printed(
     run, out = finished
     assert (run.returncode, run.stderr) == (0, "")
     assert [each["name"] for each in summary["measurements"]] == ["enough", "beam lost", "hold"]
-    assert summary["files"] == {"picture": str(out / "watchdog.png"), "documents": str(out / "documents.jsonl")}
+    assert summary["files"] == {"picture": str(out / "watchdog.png"), "record": str(out / "runs")}
 
 
 def test_a_measurement_ends_with_success_when_the_signal_to_noise_is_reached(
@@ -171,7 +172,7 @@ def test_verdicts_are_told_as_they_come_and_a_second_run_keeps_the_files_of_the_
     for _ in range(2):
         result = skysteer_here("--out", tmp_path)
         assert result.exit_code == 0, result.output
-    assert f"the files of an earlier run are now in {tmp_path / 'earlier-1'}" in result.stdout
+    assert f"the picture of an earlier run is now in {tmp_path / 'earlier-1'}" in result.stdout
     assert (tmp_path / "earlier-1" / "watchdog.png").exists()
     said = [
         line.split("s  ", 1)[1].split(":")[0] for line in result.stdout.splitlines() if re.match(r" +[\d.]+ s ", line)
@@ -244,6 +245,6 @@ def test_ctrl_c_closes_a_held_run_and_keeps_what_was_measured(running: subproces
     assert (len(documents.stops), stop["exit_status"], stop["reason"]) == (3, "abort", "interrupted by Ctrl-C")
     # told as it was said, not when the beam was back
     assert documents.events(2, "ring_current_monitor")[-1]["data"]["ring_current"] == 0
-    where = tmp_path / "documents.jsonl"
+    where = tmp_path / "runs"
     count = len(documents.events(2))
-    assert said == f"skysteer demo: interrupted after {count} of 20 points; the documents are in {where}\n"
+    assert said == f"skysteer demo: interrupted after {count} of 20 points; they are in {where}\n"

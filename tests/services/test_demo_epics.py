@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from skysteer.stores import documents, runs
+
 
 def demo(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "skysteer.cli", "demo", "--json", "--points", "40", "--out", str(out), *options]
@@ -20,8 +22,8 @@ def demo(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def documents_in(folder: Path) -> list[tuple[str, dict]]:
-    lines = [json.loads(line) for line in (folder / "documents.jsonl").read_text().splitlines()]
-    return [(line["name"], line["doc"]) for line in lines]
+    (measured,) = [entry for entry in runs(folder / "runs") if entry.kind == "measurement"]
+    return list(documents(measured.path))
 
 
 def points_in(folder: Path) -> list[tuple[float, float, float]]:

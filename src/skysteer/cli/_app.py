@@ -73,7 +73,7 @@ def demo(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random: same seed, same sample, same noise.")] = 0,
     out: Annotated[
-        Path, typer.Option(help="Folder for the picture and documents.jsonl; what is there from before is kept.")
+        Path, typer.Option(help="Folder for the picture and the folder of runs; what is there from before is kept.")
     ] = Path("skysteer-demo"),
     worker: Annotated[Worker, typer.Option(help="Where the recommender computes, or the judges.")] = Worker.thread,
     epics: Annotated[
@@ -88,6 +88,12 @@ def demo(
     watchdog: Annotated[
         bool, typer.Option("--watchdog", help="Instead of a search: measurements that watchdogs end, hold and abort.")
     ] = False,
+    tiled: Annotated[
+        str | None,
+        typer.Option(
+            show_default=False, metavar="URL", help="A Tiled server to send the runs to; its key is in TILED_API_KEY."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary in JSON, and nothing else.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and all logs.")] = False,
 ) -> None:
@@ -95,7 +101,9 @@ def demo(
 
     A Gaussian process chooses each next position of two motors from all
     readings before it; a RunEngine measures there. At the end: the best point
-    beside the true one, a picture of the search and the documents of the run.
+    beside the true one, a picture of the search, and in the folder of runs
+    everything that was measured and decided: see skysteer show and, for a demo
+    that was killed, skysteer resume.
 
     With --watchdog a faint sample is counted three times. A watchdog ends it when
     the signal to noise is good enough; another aborts it when the beam is lost, or
@@ -122,11 +130,11 @@ def demo(
                 from ._watch import WatchSettings, run_watch_demo
 
                 exposure = 0.01 if dead_time is None else dead_time
-                run_watch_demo(WatchSettings(points or 300, seed, out, worker.value, exposure, as_json))
+                run_watch_demo(WatchSettings(points or 300, seed, out, worker.value, exposure, as_json, tiled))
             else:
                 from ._demo import Settings, run_demo
 
-                run_demo(Settings(points or 60, seed, out, worker.value, epics, dead_time or 0.0, as_json))
+                run_demo(Settings(points or 60, seed, out, worker.value, epics, dead_time or 0.0, as_json, tiled))
         except Interrupted as stopped:
             typer.echo(f"skysteer demo: {stopped}", err=True)
             raise typer.Exit(INTERRUPTED) from None

@@ -22,9 +22,9 @@ from skysteer.recommenders.gaussian import GaussianProcess
 from skysteer.testing import Peak, SimulatedBeamline
 
 from ._course import Course
-from ._documents import DocumentFile
 from ._folder import set_aside
 from ._follower import Follower
+from ._logbook import Logbook, points_of
 from ._measuring import measure
 from ._progress import display, say
 from ._stopwatch import TimedQueue
@@ -34,8 +34,8 @@ __all__ = ["Settings", "run_demo"]
 
 SPACE = Space(Axis("x", -5.0, 5.0, units="mm"), Axis("y", -5.0, 5.0, units="mm"))
 """Where the peak may be."""
-PICTURE, DOCUMENTS = "search.png", "documents.jsonl"
-"""What is written."""
+PICTURE = "search.png"
+"""What is drawn."""
 MAX_FAILURES = 3
 """Points that may fail: simulated devices do not, so the IOC is gone."""
 GOODBYE = 3.0
@@ -60,6 +60,10 @@ class Settings:
     """Seconds that each reading takes."""
     as_json: bool = False
     """Print a summary in JSON and nothing else."""
+    tiled: str | None = None
+    """Address of a Tiled server that the record is sent to as well."""
+    resume: str | None = None
+    """A run of an earlier demo that was cut off, and goes on."""
 
 
 class _Beamline(Protocol):
@@ -82,27 +86,30 @@ def run_demo(settings: Settings) -> Summary:
         By Ctrl-C, after the run was closed.
     """
     console = Console(stderr=settings.as_json, highlight=False)
-    course = Course()
     with ExitStack() as stack:
+        course = Course() if settings.resume is None else Course.of(points_of(settings.out, settings.resume))
         RE = stack.enter_context(RunEngine())
-        beam = stack.enter_context(_beamline(RE, settings))
-        aside = set_aside(settings.out, [PICTURE, DOCUMENTS])
+        beam = stack.enter_context(_beamline(RE, settings, course))
+        logbook = stack.enter_context(Logbook(settings.out, settings.tiled))
+        aside = set_aside(settings.out, [PICTURE])
         if not settings.as_json:
             say(console, f"searching {_where(settings)} for a narrow peak, {settings.points} points")
             if aside is not None:
-                say(console, f"the files of an earlier run are now in {aside}")
-        result, seconds = _search(RE, beam, settings, console, course)
-    files = {"picture": settings.out / PICTURE, "documents": settings.out / DOCUMENTS}
+                say(console, f"the picture of an earlier run is now in {aside}")
+        result, seconds = _search(RE, beam, settings, console, course, logbook)
+    files = {"picture": settings.out / PICTURE, "record": logbook.folder}
     top = course.best
     summary = summarize(
         result, beam.true_peak, fallback=None if top is None else {"x": top.x, "y": top.y, "det": top.counts},
         seconds=seconds, files=files, seed=settings.seed, beamline="epics" if settings.epics else "simulated",
+        tiled=logbook.arrival(),
     )  # fmt: skip
     _draw(files["picture"], course, summary, beam.true_peak, settings)
     if settings.as_json:
         Console(soft_wrap=True).print(summary.as_json(), markup=False, highlight=False)
     else:
         say(console, "\n" + summary.as_text())
+        say(console, logbook.words("each point, and why it was measured"))
     return summary
 
 
@@ -112,38 +119,39 @@ def recommender(seed: int) -> GaussianProcess:
 
 
 def _search(
-    RE: RunEngine, beam: _Beamline, settings: Settings, console: Console, course: Course
+    RE: RunEngine, beam: _Beamline, settings: Settings, console: Console, course: Course, logbook: Logbook
 ) -> tuple[AdaptiveResult, float]:
-    """Run the plan to its end, write its documents and show how it goes; also return the seconds it took."""
+    """Run the plan to its end and show how it goes; also return the seconds it took."""
     queue = TimedQueue()
     advisor = Advisor(recommender(settings.seed), worker=settings.worker, objectives=["det"])
     advisor.queue = queue
     queue.connect(advisor)
     with ExitStack() as stack:
         stack.callback(_end, advisor)
-        file = stack.enter_context(DocumentFile(settings.out / DOCUMENTS))
         advisor.start().result()
         shown = stack.enter_context(display(console, course, queue, settings.points, silent=settings.as_json))
 
         def follow(name: str, doc: Mapping[str, Any]) -> None:
-            file.write(name, doc)
             course.take(name, doc)
             shown.measured()
 
         follower = stack.enter_context(Follower(follow))
         done, seconds = measure(
-            RE, _plan(beam, advisor, settings), follower,
+            RE, _plan(beam, advisor, settings, logbook), follower,
             lambda: f"interrupted after {len(course.readings)} of {settings.points} points; "
-            f"their documents are in {settings.out / DOCUMENTS}",
+            f"it goes on with: skysteer resume last --folder {logbook.folder}",
         )  # fmt: skip
-    follower.ended.result()  # fails if the last documents could not be written
+    follower.ended.result()
     return _plan_result(done), seconds
 
 
-def _plan(beam: _Beamline, advisor: Advisor, settings: Settings) -> Generator[Msg, Any, AdaptiveResult]:
+def _plan(
+    beam: _Beamline, advisor: Advisor, settings: Settings, logbook: Logbook
+) -> Generator[Msg, Any, AdaptiveResult]:
     return adaptive_scan(
         [beam.det], [beam.x, beam.y], advisor, objectives=["det"], max_points=settings.points,
         max_failures=MAX_FAILURES, md={"purpose": "skysteer demo", "seed": settings.seed},
+        record=logbook.store,
     )  # fmt: skip
 
 
@@ -164,9 +172,11 @@ def _end(advisor: Advisor) -> None:
 
 
 @contextmanager
-def _beamline(RE: RunEngine, settings: Settings) -> Generator[_Beamline]:
+def _beamline(RE: RunEngine, settings: Settings, course: Course) -> Generator[_Beamline]:
     if not settings.epics:
-        yield SimulatedBeamline(RE, seed=settings.seed, dead_time=settings.dead_time)
+        beam = SimulatedBeamline(RE, seed=settings.seed, dead_time=settings.dead_time)
+        beam.det.relive((reading.x, reading.y) for reading in course.readings)
+        yield beam
         return
     from skysteer.testing.epics import EpicsBeamline
 

@@ -23,7 +23,7 @@ __all__ = ["Interrupted", "measure"]
 
 
 class Interrupted(Exception):
-    """Ctrl-C ended the plan. Everything measured is in the file of documents."""
+    """Ctrl-C ended the plan. Everything measured is on record."""
 
 
 def measure(
@@ -50,8 +50,8 @@ def measure(
     try:
         either: list[Future[Any]] = [future, follower.ended]
         wait(either, return_when=FIRST_COMPLETED)
-        if not future.done():  # the documents cannot be written: what is measured would be lost
-            _abort(RE, "the documents cannot be written", future)
+        if not future.done():  # nobody would see how it goes
+            _abort(RE, "the documents cannot be followed", future)
             follower.ended.result()
         seconds = time.monotonic() - began
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 from skysteer.model import Verdict
 
@@ -90,6 +91,8 @@ class Savings:
     """What was written, and where."""
     seed: int
     """Of everything random."""
+    tiled: Mapping[str, Any] | None = None
+    """What arrived at a Tiled server, where there is one."""
 
     def as_json(self) -> str:
         """Return one JSON object."""
@@ -109,6 +112,7 @@ class Savings:
             "files": dict(self.files),
             "seed": self.seed,
             "beamline": "simulated",
+            **({} if self.tiled is None else {"tiled": dict(self.tiled)}),
         }
         return json.dumps(values, indent=2, allow_nan=False)
 

@@ -34,7 +34,7 @@ TruthName = Annotated[
     typer.Option(
         metavar="TRUTH",
         help="What is measured: peak, edge, phases, branin, himmelblau, hartmann6; module:function or "
-        "path/to/file.py:function (of a point); or the documents.jsonl of a recorded run.",
+        "path/to/file.py:function (of a point); or a recorded run: its .jsonl, or a folder of runs for the newest.",
     ),
 ]
 Axes = Annotated[

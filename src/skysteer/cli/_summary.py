@@ -64,6 +64,8 @@ class Summary:
     """Of everything random."""
     beamline: str
     """What it was measured on."""
+    tiled: Mapping[str, Any] | None = None
+    """What arrived at a Tiled server, where there is one."""
 
     @property
     def found(self) -> bool:
@@ -89,6 +91,7 @@ class Summary:
             "files": dict(self.files),
             "seed": self.seed,
             "beamline": self.beamline,
+            **({} if self.tiled is None else {"tiled": dict(self.tiled)}),
         }
         return json.dumps(values, indent=2, allow_nan=False)
 
@@ -134,6 +137,7 @@ def summarize(
     files: Mapping[str, Path],
     seed: int,
     beamline: str,
+    tiled: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Compare the best point of a search with the truth.
 
@@ -170,6 +174,7 @@ def summarize(
         files={name: str(path) for name, path in files.items()},
         seed=seed,
         beamline=beamline,
+        tiled=tiled,
     )
 
 

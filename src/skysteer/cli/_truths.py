@@ -49,7 +49,7 @@ def trial_of(
     ----------
     truth
         A name of `TRUTHS`, ``module:name``, ``path/to/file.py:name`` (a function of a point, or a
-        `Truth`), or the path of the documents of a recorded run.
+        `Truth`), or the path of a recorded run or of a folder of runs.
     axes
         As `parse_space` takes them; for none what the truth says, or else x and y from -5 to 5 mm.
     nearest
@@ -94,15 +94,15 @@ def _truth(truth: str, space: Space | None, objective: str | None, *, counts: bo
     path = Path(truth)
     if ":" in truth and not path.exists():
         return found(truth, {})[2]
-    if path.suffix in (".jsonl", ".json"):
-        if not path.is_file():
+    if path.suffix in (".jsonl", ".json") or path.is_dir():
+        if not path.exists():
             raise ValueError(f"there is no file {path.resolve()}")
         if nearest:
             return Recorded(path, objectives=objective, space=space)
         return Emulator(path, objectives=objective, space=space, counts=counts)
     raise ValueError(
         f"there is no truth named {truth!r}; known are {', '.join(TRUTHS)}, module:function, path/to/file.py:function "
-        "and path/to/documents.jsonl"
+        "path/to/run.jsonl and a folder of runs"
     )
 
 

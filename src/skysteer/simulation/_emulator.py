@@ -44,9 +44,9 @@ class Emulator:
     Parameters
     ----------
     source
-        The path of a ``documents.jsonl`` as ``skysteer demo`` writes it, documents as
-        ``(name, document)``, points (mappings of axes and objectives), or a pandas
-        table with a row for each point.
+        The path of the file of a run or of a folder of runs (as ``skysteer demo`` writes
+        them), documents as ``(name, document)``, points (mappings of axes and
+        objectives), or a pandas table with a row for each point.
     axes
         Which are axes; for documents also axis name to data key. By default those of
         `space`, or the motors that the start document names.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 from typing import Any, cast
 
 from skysteer.documents import Fields, PerEvent
-from skysteer.errors import FieldError, PointError
-from skysteer.model import Axis, Choice, Observation, Space
+from skysteer.errors import FieldError, PointError, RecordError, StoreError
+from skysteer.model import METADATA_KEY, Axis, Choice, Observation, Space
+from skysteer.stores import documents, runs
 
 __all__ = ["Recording", "read_recording"]
 
@@ -50,9 +51,10 @@ def read_recording(
     Parameters
     ----------
     source
-        The path of a ``documents.jsonl`` (a document a line, as ``skysteer demo``
-        writes it), documents as ``(name, document)``, points (mappings of axes
-        and objectives) or a pandas table with a row for each point.
+        The path of the file of a run (a document a line, as `skysteer.stores.JSONLines`
+        writes it), or of a folder of runs, whose newest measurement is taken; documents
+        as ``(name, document)``, points (mappings of axes and objectives) or a pandas
+        table with a row for each point.
     axes
         Which are axes; for documents also axis name to data key. By default those
         of `space`, or the motors in the start document.
@@ -69,14 +71,17 @@ def read_recording(
         If an axis or objective is not there, or nothing says which they are.
     PointError
         If no point is left, or an axis has one value only.
-    ValueError
-        If a file is no file of documents.
+    RecordError
+        If a file is no file of documents, or of decisions instead of a measurement.
+    StoreError
+        If it cannot be read.
     """
     wanted = [objectives] if isinstance(objectives, str) else list(objectives or ())
     named = axes if isinstance(axes, Mapping) else {name: name for name in (axes or space or ())}
-    name = Path(source).name if isinstance(source, str | Path) else "recorded points"
+    name = "recorded points"
     if isinstance(source, str | Path):
-        source = _from_file(Path(source))
+        path = _measurement(Path(source))
+        name, source = path.name, _from_file(path)
     rows = _rows(source)
     if rows and isinstance(rows[0], tuple):
         points, known = _observed(cast("list[Document]", rows), dict(named), wanted, stream)
@@ -101,28 +106,64 @@ class _Known:
     """The data keys of the stream."""
 
 
+def _measurement(path: Path) -> Path:
+    """The file itself; of a folder, its newest measurement."""
+    if not path.is_dir():
+        return path
+    measured = [entry for entry in runs(path) if entry.kind == "measurement"]
+    if not measured:
+        raise RecordError(f"there is no measurement in the folder {path}: expected a folder of runs, or a run's file")
+    return measured[-1].path
+
+
 def _from_file(path: Path) -> list[Document]:
-    documents: list[Document] = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as exc:
-        raise ValueError(f"{path} is no text: expected a document a line, in JSON ({exc})") from exc
+        with path.open("rb") as file:
+            pairs = file.read(1) == b"["
+    except OSError as exc:
+        raise StoreError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+    found = list(_pairs(path) if pairs else documents(path))
+    if not found:
+        raise RecordError(f"{path} has no document; expected a document a line, in JSON")
+    for name, doc in found:
+        if name == "descriptor" and "data_keys" not in doc:
+            raise RecordError(
+                f"{path} has a descriptor without data keys, which is no document of Bluesky: {doc!r:.60}"
+            )
+    _refuse_decisions(path, found)
+    return found
+
+
+def _refuse_decisions(path: Path, found: Sequence[Document]) -> None:
+    about = found[0][1].get(METADATA_KEY)
+    if not isinstance(about, Mapping) or cast("Mapping[str, Any]", about).get("kind") != "decisions":
+        return
+    noted = [doc["data"]["run"] for name, doc in found if name == "event" and "moment" in doc["data"]]
+    measured = ", ".join(dict.fromkeys(noted))
+    files = [entry.path.name for entry in runs(path.parent) if entry.uid in noted]
+    there = f"give {files[0]}, which is beside it" if files else "its file is not beside it"
+    raise RecordError(
+        f"{path} has what was decided, and not what was measured, which is run {measured}: {there}"
+        if measured
+        else f"{path} has what was decided, and nothing was measured"
+    )
+
+
+def _pairs(path: Path) -> Iterator[Document]:
+    """Documents of a file whose lines are pairs: ``["start", {...}]``."""
+    *lines, _ = path.read_bytes().split(b"\n")  # a line that no newline ends is cut off
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            read: Any = json.loads(line)
-            name, doc = (read["name"], read["doc"]) if hasattr(read, "keys") else read
-            if not isinstance(doc, Mapping) or (name == "descriptor" and "data_keys" not in doc):
-                raise TypeError("a document is a mapping, and a descriptor has data keys")
-        except (ValueError, KeyError, TypeError) as exc:
-            raise ValueError(
-                f'line {number} of {path} is no document: expected {{"name": ..., "doc": ...}}, found {line[:60]!r}'
+            name, doc = json.loads(line)
+            if not isinstance(doc, Mapping):
+                raise TypeError("a document is a mapping")
+        except (ValueError, TypeError) as exc:
+            raise RecordError(
+                f'line {number} of {path} is no document: expected ["name", {{...}}] as above, found {line[:60]!r}'
             ) from exc
-        documents.append((str(name), cast("Mapping[str, Any]", doc)))
-    if not documents:
-        raise ValueError(f"{path} is empty; expected a document a line")
-    return documents
+        yield str(name), cast("Mapping[str, Any]", doc)
 
 
 def _rows(source: Any) -> list[Any]:
@@ -153,12 +194,12 @@ def _listed(rows: list[Mapping[str, Any]], axes: list[str], objectives: list[str
 
 
 def _observed(
-    documents: list[Document], axes: dict[str, str], objectives: list[str], stream: str
+    found: list[Document], axes: dict[str, str], objectives: list[str], stream: str
 ) -> tuple[list[dict[str, Any]], _Known]:
-    start = next((doc for name, doc in documents if name == "start"), None)
-    descriptor = next((d for name, d in documents if name == "descriptor" and d.get("name", "primary") == stream), None)
+    start = next((doc for name, doc in found if name == "start"), None)
+    descriptor = next((d for name, d in found if name == "descriptor" and d.get("name", "primary") == stream), None)
     if start is None or descriptor is None:
-        kinds = ", ".join(sorted({name for name, _ in documents}))
+        kinds = ", ".join(sorted({name for name, _ in found}))
         raise FieldError(f"a run with events in stream {stream!r} is needed; the documents are: {kinds}", stream=stream)
     keys: Mapping[str, Mapping[str, Any]] = descriptor["data_keys"]
     motors = list(start.get("motors") or ())
@@ -174,7 +215,7 @@ def _observed(
         )  # fmt: skip
     observed: list[Observation] = []
     adapter = PerEvent(Fields(axes, {name: name for name in objectives}, stream), observed.append)
-    for name, doc in documents:
+    for name, doc in found:
         adapter(name, doc)
     # An event that was measured again after a pause has the same number: the last one counts.
     newest = {observation.identity: observation.point() for observation in observed}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skysteer.errors import FieldError, PointError
+from skysteer.errors import FieldError, PointError, RecordError, StoreError
 from skysteer.model import Axis, Choice, Space
 from skysteer.recommenders import Sobol
 from skysteer.simulation import Emulator, Recorded, read_recording, simulate
+from skysteer.stores import Recorder, runs
 
 Document = tuple[str, dict[str, Any]]
 PLACES = np.random.default_rng(0).uniform(-4, 4, size=(40, 2)).round(3).tolist()
@@ -49,7 +51,7 @@ def write(path: Path, documents: list[Document], line: Callable[[Document], Any]
 
 
 def test_a_file_of_documents_says_itself_what_axes_objectives_limits_and_units_are(tmp_path: Path) -> None:
-    path = write(tmp_path / "documents.jsonl", run_of(POINTS), lambda d: {"name": d[0], "doc": d[1]})
+    path = write(tmp_path / "run.jsonl", run_of(POINTS), lambda d: {"name": d[0], "doc": d[1]})
     recording = read_recording(path)
     assert recording.points == tuple(POINTS)
     assert recording.space["x"] == Axis("x", -5.0, 5.0, "mm")  # the motor's limits
@@ -126,14 +128,68 @@ def test_what_cannot_be_read_is_an_error_that_says_what_there_is(
         read_recording(source, **options)
 
 
-def test_a_file_that_has_no_documents_is_an_error_with_its_line(tmp_path: Path) -> None:
-    path = write(tmp_path / "d.jsonl", run_of(POINTS), list)
-    path.write_text(path.read_text() + '{"name": "ev')
-    with pytest.raises(ValueError, match=r"line 44 of .*d.jsonl is no document: expected .* found '\{\"name\": \"ev'"):
+@pytest.mark.parametrize("line", [list, lambda d: {"name": d[0], "doc": d[1]}], ids=["pairs", "documents"])
+def test_a_line_that_is_cut_off_is_left_out_and_a_bad_one_in_the_middle_is_an_error(
+    tmp_path: Path, line: Callable[[Document], Any]
+) -> None:
+    path = write(tmp_path / "d.jsonl", run_of(POINTS), line)
+    whole = path.read_text()
+    path.write_text(whole + '{"name": "ev')
+    assert read_recording(path).points == tuple(POINTS)
+    path.write_text(whole.replace('"event"', '"ev', 1))
+    with pytest.raises(RecordError, match=r"line 3 .*is no.* document: .*expected"):
         read_recording(path)
-    path.write_text("\n")
-    with pytest.raises(ValueError, match="is empty; expected a document a line"):
-        read_recording(path)
+
+
+@pytest.mark.parametrize(("text", "words"), [("", "has no document; expected a document a line"), ("[", "no document")])
+def test_a_file_without_documents_is_an_error(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "d.jsonl").write_text(text)
+    with pytest.raises(RecordError, match=words):
+        read_recording(tmp_path / "d.jsonl")
+    with pytest.raises(StoreError, match=r"nowhere\.jsonl cannot be read: No such file"):
+        read_recording(tmp_path / "nowhere.jsonl")
+
+
+# -- a folder of runs
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two runs of forty points and of two, one with an infinity, each with the run of its decisions."""
+    with Recorder(tmp_path / "runs") as recorder:
+        for number, points in enumerate([POINTS, [*POINTS[:2], {**POINTS[2], "det": np.inf}]]):
+            decisions = recorder.begin({"launch": f"launch {number}"})
+            for name, doc in run_of(points, skysteer={"launch": f"launch {number}"}):
+                shown = {
+                    **doc,
+                    **{key: f"{doc[key]}{number}" for key in ("uid", "run_start", "descriptor") if key in doc},
+                }
+                decisions.document(name, shown)
+            decisions.end("success", "")
+    return tmp_path / "runs"
+
+
+def test_of_a_folder_of_runs_the_newest_measurement_is_taken_and_of_a_file_that_one(folder: Path) -> None:
+    assert read_recording(folder).points == tuple(POINTS[:2])
+    assert read_recording(folder).dropped == 1
+    first = next(entry for entry in runs(folder) if entry.uid == "run0")
+    assert read_recording(first.path).points == tuple(POINTS)
+    assert read_recording(str(first.path)).name == first.path.name
+
+
+def test_decisions_are_no_measurement_and_it_is_said_which_file_is(folder: Path) -> None:
+    decisions = next(entry for entry in runs(folder) if entry.kind == "decisions")
+    measured = next(entry for entry in runs(folder) if entry.uid == "run0")
+    with pytest.raises(RecordError, match=rf"which is run run0: give {re.escape(measured.path.name)}, which is beside"):
+        read_recording(decisions.path)
+    measured.path.unlink()
+    with pytest.raises(RecordError, match="which is run run0: its file is not beside it"):
+        read_recording(decisions.path)
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="there is no measurement in the folder"):
+        read_recording(tmp_path)
 
 
 # -- the nearest measured point

