@@ -234,12 +234,15 @@ def _began(start: Mapping[str, Any]) -> str:
 
 def _check(folder: Path) -> None:
     """Make the folder, and write something into it: before anything moves, not when the first point is measured."""
-    if not folder.parent.is_dir():
-        raise StoreError(f"{folder}: the folder it lies in, {folder.parent}, is not there; make it, or give another")
+    parent = folder.parent
+    if not parent.is_dir():
+        what = "is a file" if parent.exists() else "is not there; make it, or give another"
+        raise StoreError(f"{folder} cannot be made: the folder it would lie in, {parent}, {what}")
     try:
         folder.mkdir(exist_ok=True)
     except FileExistsError as exc:
-        raise StoreError(f"{folder} is a file, not a folder; give the folder that the runs are to be kept in") from exc
+        what = f"a link to {folder.readlink()}, which is not there" if folder.is_symlink() else "a file, not a folder"
+        raise StoreError(f"{folder} is {what}; give the folder that the runs are to be kept in") from exc
     except OSError as exc:
         raise StoreError(_what_to_do(folder, exc)) from exc
     probe = folder / f".probe-{os.getpid()}-{threading.get_ident()}"

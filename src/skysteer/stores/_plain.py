@@ -19,6 +19,7 @@ import logging
 import math
 import uuid
 from base64 import b64encode
+from collections import deque
 from collections.abc import Callable, Mapping, Set
 from pathlib import PurePath
 from typing import Any, cast
@@ -259,7 +260,7 @@ _WRITERS: tuple[tuple[Any, Callable[[Plain, Any, str, int], Any]], ...] = (
     (uuid.UUID, Plain._uuid),  # pyright: ignore[reportPrivateUsage]
     (Set, Plain._set),  # pyright: ignore[reportPrivateUsage]
     (Mapping, Plain._other_mapping),  # pyright: ignore[reportPrivateUsage]
-    ((list, tuple), Plain._sequence),  # pyright: ignore[reportPrivateUsage]
+    ((list, tuple, range, deque), Plain._sequence),  # pyright: ignore[reportPrivateUsage]
 )
 
 
