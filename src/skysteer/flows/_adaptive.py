@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from skysteer.documents import PerEvent, PerRun
@@ -43,6 +44,7 @@ def adaptive_scan(
     reduce: Reduce | None = None,
     worker: WorkerKind = "thread",
     record: Record | None = None,
+    resume: str | Path | None = None,
     md: Mapping[str, Any] | None = None,
 ) -> Plan[AdaptiveResult]:
     """Measure where a recommender suggests: one run, one event a suggestion.
@@ -103,6 +105,11 @@ def adaptive_scan(
         `skysteer.stores.Recorder` that goes on afterwards. What is measured is
         written before the next point is begun; while it cannot be written, the scan
         holds there.
+    resume
+        The run to go on with, of a scan that was cut off: its uid, the beginning of it,
+        its file, or ``"last"``. The recommender must be as it was when that scan began; it
+        is taught again what was measured, and the rest of ``max_points`` is measured in a
+        new run that names the old. ``record`` may be left out where it is a file.
     md
         Metadata for the start document.
 
@@ -131,7 +138,7 @@ def adaptive_scan(
     'the recommender has nothing more to ask'
     """
     detectors, motors = listed("detectors", detectors), listed("motors", motors)
-    asked = Asked(recommender, patience_of(patience), objectives, reduce, worker, finally_move, record, md)
+    asked = Asked(recommender, patience_of(patience), objectives, reduce, worker, finally_move, record, resume, md)
     options = Options(max_points, initial, batch, lookahead, asked.patience, max_failures, on_failure)
 
     def plan(
@@ -163,6 +170,7 @@ def adaptive_runs(
     reduce: Reduce | None = None,
     worker: WorkerKind = "thread",
     record: Record | None = None,
+    resume: str | Path | None = None,
     md: Mapping[str, Any] | None = None,
 ) -> Plan[AdaptiveResult]:
     """Measure where a recommender suggests: one run a suggestion.
@@ -181,11 +189,11 @@ def adaptive_runs(
         shape (number of events, ...)) to objective name to value. Without it,
         the recommender is told the last event of the run.
     detectors, motors, recommender, objectives, max_points, initial, batch, lookahead, patience, max_failures, \
-on_failure, finally_move, worker, record, md
+on_failure, finally_move, worker, record, resume, md
         As for `adaptive_scan`; a point is a run here.
     """
     detectors, motors = listed("detectors", detectors), listed("motors", motors)
-    asked = Asked(recommender, patience_of(patience), objectives, reduce, worker, finally_move, record, md)
+    asked = Asked(recommender, patience_of(patience), objectives, reduce, worker, finally_move, record, resume, md)
     options = Options(max_points, initial, batch, lookahead, asked.patience, max_failures, on_failure)
 
     def plan(

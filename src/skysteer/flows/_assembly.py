@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 from uuid import uuid4
 
@@ -23,7 +24,8 @@ from skysteer.stores import fields_about, patience_about, program, space_about
 from skysteer.workers import WorkerKind
 
 from ._owners import closing, result_of
-from ._recording import Record, Recording
+from ._recording import Record, Recording, Speaker
+from ._resuming import GoingOn, going_on, where
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -46,6 +48,7 @@ class Asked:
     worker: WorkerKind
     finally_move: FinallyMove
     record: Record | None = None
+    resume: str | Path | None = None
     md: Mapping[str, Any] | None = None
 
 
@@ -65,7 +68,8 @@ def adaptive(
     flow: str,
 ) -> Plan[AdaptiveResult]:
     launch = uuid4().hex
-    recording = Recording(asked.record)
+    record, folder = where(asked.resume, asked.record)
+    recording = Recording(record)
     advisor, owned = _advisor(asked)
     fallback = _fallback(asked, advisor)
     mine = [each for each in ([advisor] if owned else []) + [fallback] if each is not None]
@@ -88,12 +92,20 @@ def adaptive(
             flow, launch, cleared, fields, options, asked, advisor, fallback
         )  # fmt: skip
         queues = Queues(advisor.queue, None if fallback is None else fallback.queue)
-        # Before the adapter: an event is put on record before those who are told of it decide.
-        yield from recording.begin(decided, [*told, *(each.queue for each in told)])
+        speakers = [*told, *(each.queue for each in told)]
+        if asked.resume is None or folder is None:
+            before = None
+            yield from recording.begin(decided, speakers)
+        else:
+            before = yield from going_on(asked.resume, folder, decided)
+            yield from _begun_again(before, recording, decided, speakers, told)
+        # After the recording: an event is put on record before those who are told of it decide.
         token = yield Msg("subscribe", None, adapter(fields, tell, launch=launch), "all")
         replayed = advisor.replayed
         held = replace(options, hold=recording.hold) if recording.on else options
-        start = {"plan_name": flow, **about(asked, options), **with_link(asked.md, recording.uid)}
+        held = held if before is None else replace(held, progress=before.resumption.progress)
+        resumes = None if before is None else before.resumption.uid
+        start = {"plan_name": flow, **about(asked, options), **with_link(asked.md, recording.uid, resumes)}
         measuring = plan(cleared, launch, queues, held, start)
         measuring = measuring if home is None else returning(measuring, _by_name(motors), home)
         result = yield from _heard(measuring, token)
@@ -104,10 +116,28 @@ def adaptive(
                 log.warning("the motors stay where they are, the best point is no place to go: %s", "; ".join(problems))
             else:
                 yield from move(_by_name(motors), cleared.space.clean(there))
-        return replace(result, best=best, replayed=advisor.replayed - replayed)
+        return replace(result, best=best, replayed=result.replayed + advisor.replayed - replayed)
 
     keeping = recording.keeping(closing(steps(), mine), lambda result: (result.exit_status, result.reason))
     return (yield from keeping)
+
+
+def _begun_again(
+    before: GoingOn,
+    recording: Recording,
+    decided: Mapping[str, Any],
+    speakers: Sequence[Speaker],
+    told: Sequence[Advisor],
+) -> Plan[None]:
+    """Begin the decision run of a scan that goes on; the runs before it stay locked until it is on record."""
+    try:
+        yield from before.taught(told)
+        goes_on = {"resumes": before.resumption.uid, "warnings": list(before.resumption.warnings)}
+        yield from recording.begin({**decided, **goes_on}, speakers)
+        yield from recording.hold()
+        before.released(by=recording.uid or "")
+    finally:
+        before.close()
 
 
 def _heard(plan: Plan[T], token: Any) -> Plan[T]:
@@ -224,13 +254,14 @@ def decision_about(
     }
 
 
-def with_link(md: Mapping[str, Any] | None, decisions: str | None) -> dict[str, Any]:
-    """Metadata of a measurement that names its decision run."""
+def with_link(md: Mapping[str, Any] | None, decisions: str | None, resumes: str | None = None) -> dict[str, Any]:
+    """Metadata of a measurement that names its decision run, and the earlier one that it goes on with."""
     given = dict(md or {})
     beside: Any = given.get(METADATA_KEY, {})
     if decisions is None or not isinstance(beside, Mapping):  # the plan refuses what is no mapping
         return given
-    return {**given, METADATA_KEY: {**cast("Mapping[str, Any]", beside), "decisions": decisions}}
+    ours = {"decisions": decisions} if resumes is None else {"decisions": decisions, "resumes": resumes}
+    return {**given, METADATA_KEY: {**cast("Mapping[str, Any]", beside), **ours}}
 
 
 def _started(advisor: Advisor) -> Plan[None]:

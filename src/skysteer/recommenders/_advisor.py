@@ -67,6 +67,7 @@ class _Failed:
 @dataclass(frozen=True, slots=True)
 class _Restore:
     history: History
+    future: Future[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,16 +237,21 @@ class Advisor:
                 self._listeners.tell(GivenUp(suggestion.origin, suggestion.id, "device", reason))
         self._desk.post(_Failed(suggestion))
 
-    def restore(self, history: History) -> None:
+    def restore(self, history: History) -> Future[None]:
         """Teach it again what it was told in a scan that goes on; before that is launched.
 
         Nothing of it is told to listeners again. What is `History.ready` stays
-        open over the next launch that says so too.
+        open over the next launch that says so too. The future is done when it was
+        taught, and fails where that failed: the points are kept, and told again
+        before the next question.
         """
+        future: Future[None] = Future()
         self.restarts += history.restarts
         self.replayed += history.replayed
         self._failed_so_far += sum(1 for each in _own(history, self._origin) if each.id in set(history.given_up))
-        self._desk.post(_Restore(history))
+        if not self._desk.post(_Restore(history, future)):
+            future.set_exception(self._is_closed())
+        return future
 
     def checkpoint(self) -> Future[None]:
         """Have it write its state, if it can and anything is new. The future never fails: an error is logged."""
@@ -360,8 +366,8 @@ class Advisor:
                     self._give_up(mine)
             case Launch():
                 self._begin(item)
-            case _Restore(history):
-                self._recall(history)
+            case _Restore(history, future):
+                _settle(future, lambda: self._recall(history))
             case _Checkpoint(future):
                 self._write_state()
                 if future.set_running_or_notify_cancel():
@@ -408,6 +414,7 @@ class Advisor:
         self._withheld = _Withheld(history, gone, closed={each.id for each in mine if each.id not in ready})
         self._relearns = self._restorable
         self._catch_up(history.asked[0] if history.asked else None)
+        self._ask("ingest", lambda: None)
 
     def _catch_up(self, asked: Asked | None) -> None:
         """Take in what came before a question; all that is left where there is none."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._recorder import DecisionRun, Recorder
     from ._replay import replay
     from ._replayed import Replay, ReplayStep
+    from ._resume import Resumption, resume_from
 
 _HOME = {
     "Claim": "._claim",
@@ -26,6 +27,7 @@ _HOME = {
     "Recorder": "._recorder",
     "Replay": "._replayed",
     "ReplayStep": "._replayed",
+    "Resumption": "._resume",
     "RunEntry": "._entry",
     "RunMoment": "._record",
     "claim": "._claim",
@@ -35,6 +37,7 @@ _HOME = {
     "patience_about": "._about",
     "program": "._about",
     "replay": "._replay",
+    "resume_from": "._resume",
     "runs": "._index",
     "space_about": "._about",
 }
@@ -47,6 +50,7 @@ __all__ = [
     "Recorder",
     "Replay",
     "ReplayStep",
+    "Resumption",
     "RunEntry",
     "RunMoment",
     "claim",
@@ -56,6 +60,7 @@ __all__ = [
     "patience_about",
     "program",
     "replay",
+    "resume_from",
     "runs",
     "space_about",
 ]

@@ -1,0 +1,254 @@
+"""Where a scan goes on that was cut off, from its record alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from skysteer.errors import ResumeError
+from skysteer.model import Asked, History, Observation, Origin, Progress, Suggested, Suggestion
+
+from ._about import plain
+from ._claim import Claim, claim
+from ._made_by import differences, part
+from ._record import Record
+
+__all__ = ["Resumption", "resume_from"]
+
+ORIGINS: tuple[Origin, ...] = ("recommender", "fallback")
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Where a scan goes on, and what its recommenders knew by then."""
+
+    record: Record
+    """Of the newest launch; `Record.chain` has those before it."""
+    progress: Progress
+    """What the plan must know."""
+    histories: Mapping[Origin, History]
+    """What the recommender, and the fallback, must be taught again."""
+    warnings: tuple[str, ...] = ()
+    """Why it may go another way than without the interruption, one sentence each."""
+
+    @property
+    def uid(self) -> str:
+        """Uid of the decision run that it goes on with."""
+        return self.record.entry.uid
+
+    def claim(self) -> AbstractContextManager[Claim]:
+        """Take the runs of the newest launch over; see `skysteer.stores.claim`."""
+        return claim(self.record.entry)
+
+
+def resume_from(record: Record, about: Mapping[str, Any] | None = None) -> Resumption:
+    """Find where a scan goes on. Nothing is changed on the disk.
+
+    Parameters
+    ----------
+    record
+        Of the newest launch of the scan.
+    about
+        What the start document of the new decision run will say under ``"skysteer"``: who measures now what,
+        where, and how many points. Without it nothing is compared.
+
+    Raises
+    ------
+    ResumeError
+        If the scan is complete, still runs, was resumed already, or is not the one that is described.
+    RecordError
+        If the record is not whole.
+    """
+    now: Mapping[str, Any] = {} if about is None else plain(about)
+    _check_it_may(record)
+    warnings: list[str] = []
+    if about is not None:
+        problems, warnings = differences(record.about, now)
+        if problems:
+            raise ResumeError(
+                f"run {_short(record)} cannot go on, it was made by something else: {'; '.join(problems)}; "
+                "nothing has moved"
+            )
+    course = _Course.of(record)
+    _check_it_is_not_complete(record, course, now)
+    first = min((each.number for each in course.records[0].told if each.origin == "recommender"), default=0)
+    if first:
+        warnings.append(
+            f"the recommender knew {first} points before run {_short(course.records[0])} began, which are not "
+            "on record there: give one that was told them"
+        )
+    warnings += [f"run {_short(each)}: {problem}" for each in course.records for problem in _worrying(each)]
+    return Resumption(
+        record, course.progress, {origin: course.history(origin) for origin in ORIGINS}, tuple(dict.fromkeys(warnings))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """What a scan came to, over all its launches."""
+
+    records: tuple[Record, ...]
+    observations: tuple[Observation, ...]
+    measured: frozenset[str]
+    """Ids of the suggestions that were measured."""
+    failed: tuple[str, ...]
+    """Of those that were given up because a device failed."""
+    dropped: frozenset[str]
+    """Of those that nobody waited for."""
+
+    @classmethod
+    def of(cls, newest: Record) -> _Course:
+        records = (*newest.chain, newest)
+        observations = tuple(each for record in records for each in record.observations)
+        given_up = [each for record in records for each in record.given_up]
+        return cls(
+            records,
+            observations,
+            frozenset(each.suggestion for each in observations if each.suggestion is not None),
+            tuple(dict.fromkeys(each.suggestion for each in given_up if each.kind == "device")),
+            frozenset(each.suggestion for each in given_up if each.kind == "dropped"),
+        )
+
+    @property
+    def progress(self) -> Progress:
+        refused = [each for record in self.records for each in record.refused]
+        return Progress(
+            uids=tuple(entry.uid for record in self.records for entry in record.measurements),
+            measured=len(self.observations),
+            failed=len(self.failed),
+            fallen_back=sum(each.origin == "fallback" for each in self._suggestions() if each.id not in self.dropped),
+            stale=sum(each.kind in ("late", "stale") for each in refused),
+            replayed=self._replayed("recommender"),
+            initial_done=frozenset(self._initial_done()),
+            ready=self._ready(),
+            asked=self._asked(),
+        )
+
+    def history(self, origin: Origin) -> History:
+        given_up = [each for record in self.records for each in record.given_up if each.origin == origin]
+        mine = [each for each in self._suggestions() if each.origin == origin]
+        known = {each.id for each in mine}
+        return History(
+            suggestions=tuple(mine),
+            observations=self.observations,
+            given_up=tuple(dict.fromkeys(each.suggestion for each in given_up if each.suggestion in known)),
+            ready=tuple(each for each in self._ready() if each.origin == origin),
+            asked=self._asked() if origin == "recommender" else (),
+            restarts=sum(each.origin == origin for record in self.records for each in record.replaced),
+            replayed=self._replayed(origin),
+        )
+
+    def _suggestions(self) -> Iterator[Suggestion]:
+        """All that were made. Of an answer that is cut off, what was measured: the rest is asked for again."""
+        for record in self.records:
+            for answer in record.suggested:
+                yield from answer.suggestions
+            for answer in record.incomplete:
+                yield from (each for each in answer.suggestions if each.id in self.measured)
+
+    def _replayed(self, origin: Origin) -> int:
+        return sum(each.replay and each.origin == origin for record in self.records for each in record.told)
+
+    def _initial_done(self) -> Iterator[int]:
+        done = self.measured.union(self.failed)
+        for record in self.records:
+            for number in range(len(part(record.about, "options").get("initial") or ())):
+                if f"{record.launch[:12]}-i{number}" in done:
+                    yield number
+
+    def _ready(self) -> tuple[Suggestion, ...]:
+        gone = self.measured.union(self.failed, self.dropped)
+        return tuple(
+            each
+            for record in self.records
+            for answer in _in_turn(record, self.dropped)
+            for each in answer.suggestions
+            if each.id not in gone
+        )
+
+    def _asked(self) -> tuple[Asked, ...]:
+        """Questions asked ahead that were not answered. Each launch begins with those that were left of the last."""
+        left: list[Asked] = []
+        for record in self.records:
+            asked = {each.question: each for each in record.asked}
+            answered = _answered(record, self.dropped)
+            # Killed before it had asked all of them again.
+            missed = [each for number, each in enumerate(left) if number not in asked and number not in answered]
+            left = [*missed, *(each for number, each in sorted(asked.items()) if number not in answered)]
+        # After a power cut it may have asked knowing points that are lost: they come first, and it asks again then.
+        return tuple(each for each in left if each.known <= len(self.observations))
+
+
+def _in_turn(record: Record, dropped: Iterable[str]) -> list[Suggested]:
+    """The answers of a launch, in the order in which their suggestions are measured."""
+    answers, missed, fallen_back = _sorted_out(record, frozenset(dropped))
+    placed = dict(zip(missed, fallen_back, strict=False))
+    in_turn = [answer for _, answer in sorted([*answers.items(), *placed.items()], key=lambda each: each[0])]
+    return [*in_turn, *fallen_back[len(placed) :]]
+
+
+def _answered(record: Record, dropped: Iterable[str]) -> set[int]:
+    """Questions that led to suggestions, of the recommender or in its place of the fallback."""
+    answers, missed, fallen_back = _sorted_out(record, frozenset(dropped))
+    return {*answers, *missed[: len(fallen_back)]}
+
+
+def _sorted_out(record: Record, dropped: frozenset[str]) -> tuple[dict[int, Suggested], list[int], Sequence[Suggested]]:
+    """Answers of the recommender by question, its questions for which the fallback stands in, and what that said.
+
+    The fallback counts its own questions: they are in the order of those that it stands in for.
+    """
+    taken = [each for each in record.suggested if not dropped.intersection(one.id for one in each.suggestions)]
+    answers = {each.question: each for each in taken if each.origin == "recommender"}
+    missed = {
+        each.question
+        for each in record.refused
+        if each.origin == "recommender" and each.kind in ("refused", "failed", "silent")
+    }
+    fallen_back = sorted((each for each in taken if each.origin == "fallback"), key=lambda each: each.question)
+    return answers, sorted(missed - answers.keys()), fallen_back
+
+
+# ------------------------------------------------------------ whether it may go on
+
+
+def _check_it_may(record: Record) -> None:
+    if record.entry.resumed_by:
+        raise ResumeError(f"run {_short(record)} goes on already in {record.entry.resumed_by[:8]}: resume that one")
+    running = [each for each in (record.entry, *record.measurements) if each.running]
+    if running:
+        program = part(record.about, "program")
+        who = f"process {program['pid']} on {program.get('host')}" if "pid" in program else "a process"
+        raise ResumeError(f"run {_short(record)} is still running: {who} writes {running[0].path.name}")
+    if record.flow not in ("adaptive_scan", "adaptive_runs"):
+        raise ResumeError(
+            f"run {_short(record)} is of {record.flow or 'no flow of skysteer'}, whose plan is anybody's: "
+            "only adaptive_scan and adaptive_runs can go on; run the plan again"
+        )
+
+
+def _check_it_is_not_complete(record: Record, course: _Course, now: Mapping[str, Any]) -> None:
+    planned = int(part(record.about, "options").get("max_points") or 0)
+    wanted = int(part(now, "options").get("max_points") or planned)
+    measured = len(course.observations)
+    ended = [record.entry] if record.flow == "adaptive_runs" else [record.entry, *record.measurements]
+    success = next((each for each in ended if each.exit_status == "success"), None)
+    if measured >= wanted:
+        more = "" if wanted > planned else f"; to measure more, give a max_points above {measured}"
+        raise ResumeError(f"run {_short(record)} is complete: {measured} of {wanted} points were measured{more}")
+    if success is not None and wanted <= planned:
+        raise ResumeError(
+            f"run {_short(record)} is complete: it ended after {measured} of {planned} points, "
+            f"{success.reason or 'without a reason'}; to go on nevertheless, give a max_points above {planned}"
+        )
+
+
+def _worrying(record: Record) -> list[str]:
+    """What is not as after an ordinary crash."""
+    return [problem for problem in record.problems if "is not in the folder" in problem]
+
+
+def _short(record: Record) -> str:
+    return record.entry.uid[:8]
