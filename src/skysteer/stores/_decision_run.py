@@ -355,13 +355,19 @@ def text(value: Any) -> str:
     """A value as JSON text: tuples become lists, arrays of numpy too, what has no form its ``repr``."""
     if value is None:
         return "null"
-    if value == ():
+    if type(value) is tuple and not value:
         return "[]"
-    return json.dumps(value, default=_jsonable)
+    try:
+        return _encode(value)
+    except (TypeError, ValueError):  # keys that are no words, a mapping that holds itself
+        return _encode(repr(value))
 
 
 def _jsonable(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else repr(value)
+
+
+_encode = json.JSONEncoder(default=_jsonable).encode
 
 
 def _scalar(value: Any) -> Any:
