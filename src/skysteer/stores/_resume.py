@@ -230,18 +230,18 @@ def _check_it_may(record: Record) -> None:
 
 
 def _check_it_is_not_complete(record: Record, course: _Course, now: Mapping[str, Any]) -> None:
+    """A scan that was cut off behind its last point has still to end in order: that is not complete."""
     planned = int(part(record.about, "options").get("max_points") or 0)
     wanted = int(part(now, "options").get("max_points") or planned)
     measured = len(course.observations)
-    ended = [record.entry] if record.flow == "adaptive_runs" else [record.entry, *record.measurements]
-    success = next((each for each in ended if each.exit_status == "success"), None)
-    if measured >= wanted:
+    ended = record.entry.exit_status == "success"
+    if measured >= wanted and (ended or wanted < planned):
         more = "" if wanted > planned else f"; to measure more, give a max_points above {measured}"
         raise ResumeError(f"run {_short(record)} is complete: {measured} of {wanted} points were measured{more}")
-    if success is not None and wanted <= planned:
+    if ended and wanted <= planned:
         raise ResumeError(
             f"run {_short(record)} is complete: it ended after {measured} of {planned} points, "
-            f"{success.reason or 'without a reason'}; to go on nevertheless, give a max_points above {planned}"
+            f"{record.entry.reason or 'without a reason'}; to go on nevertheless, give a max_points above {planned}"
         )
 
 
