@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from typer.testing import CliRunner, Result
 import skysteer
 from skysteer.cli import app
 from skysteer.cli._course import Course
+from skysteer.cli._demo import Settings, run_demo
 from skysteer.cli._grid import equal_grid
 from skysteer.cli._progress import display
 from skysteer.cli._stopwatch import TimedQueue
@@ -266,6 +268,43 @@ def test_ctrl_c_closes_the_run_and_keeps_what_was_measured(running: subprocess.P
     assert count >= 10
     goes_on = f"skysteer resume last --folder {tmp_path / 'runs'}"
     assert said == f"skysteer demo: interrupted after {count} of 1000 points; it goes on with: {goes_on}\n"
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Path:
+    """What is left of the demo of the fixture `finished` that was killed half way."""
+    command = [sys.executable, "-m", "skysteer.cli", "demo", "--dead-time", "0.02", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "20/60 points" in line:
+            break
+    process.kill()
+    process.communicate()
+    return tmp_path
+
+
+def test_a_killed_demo_goes_on_as_if_it_had_never_been(
+    killed: Path, finished: tuple[subprocess.CompletedProcess[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = len(points_in(killed))
+    assert 20 <= before < POINTS
+    summary = run_demo(Settings(POINTS, 0, killed, resume="last"))
+    assert f"{POINTS} points, {before} of them measured before" in capsys.readouterr().out
+    measured = [entry.path for entry in runs(killed / "runs") if entry.kind == "measurement"]
+    events = [doc["data"] for path in measured for name, doc in documents(path) if name == "event"]
+    assert [(data["x"], data["y"], data["det"]) for data in events] == points_in(finished[1])
+    assert (len(summary.uids), summary.points) == (2, POINTS)
+    assert json.loads(finished[0].stdout)["best"] == asdict(summary.best)
+    assert (killed / "search.png").exists()
+
+
+def test_a_course_goes_on_after_the_points_of_earlier_runs() -> None:
+    course = Course.of([{"x": 0.0, "y": 1.0, "det": 7.0}, {"x": 1.0, "y": 1.0, "det": 3.0}])
+    for seq_num in (1, 1, 2):  # the second is the first again, after a pause
+        course.take("event", {"seq_num": seq_num, "data": {"x": 2.0, "y": 2.0, "det": 5.0 + seq_num}})
+    assert [(each.number, each.counts) for each in course.readings] == [(1, 7.0), (2, 3.0), (3, 6.0), (4, 7.0)]
+    assert course.best is course.readings[0]
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9])

@@ -93,7 +93,8 @@ def run_demo(settings: Settings) -> Summary:
         logbook = stack.enter_context(Logbook(settings.out, settings.tiled))
         aside = set_aside(settings.out, [PICTURE])
         if not settings.as_json:
-            say(console, f"searching {_where(settings)} for a narrow peak, {settings.points} points")
+            beyond = f", {len(course.readings)} of them measured before" if settings.resume else ""
+            say(console, f"searching {_where(settings)} for a narrow peak, {settings.points} points{beyond}")
             if aside is not None:
                 say(console, f"the picture of an earlier run is now in {aside}")
         result, seconds = _search(RE, beam, settings, console, course, logbook)
@@ -151,7 +152,7 @@ def _plan(
     return adaptive_scan(
         [beam.det], [beam.x, beam.y], advisor, objectives=["det"], max_points=settings.points,
         max_failures=MAX_FAILURES, md={"purpose": "skysteer demo", "seed": settings.seed},
-        record=logbook.store,
+        record=logbook.store, resume=settings.resume,
     )  # fmt: skip
 
 
