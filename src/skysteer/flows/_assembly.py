@@ -109,7 +109,9 @@ def adaptive(
         measuring = plan(cleared, launch, queues, held, start)
         measuring = measuring if home is None else returning(measuring, _by_name(motors), home)
         result = yield from _heard(measuring, token)
-        best = yield from _best(advisor, asked.patience, result)
+        # Of a scan that was cut off behind its last point nothing is measured, and nobody was asked.
+        known = result.measured if held.progress.measured < held.max_points else 0
+        best = yield from _best(advisor, asked.patience, result, known)
         if asked.finally_move == "best" and best is not None:
             there = _destination(cleared.space, best)
             if problems := cleared.space.problems(there):
@@ -272,9 +274,9 @@ def _started(advisor: Advisor) -> Plan[None]:
         raise PreflightError([str(exc)]) from exc
 
 
-def _best(advisor: Advisor, patience: Patience, result: AdaptiveResult) -> Plan[Mapping[str, Any] | None]:
+def _best(advisor: Advisor, patience: Patience, result: AdaptiveResult, known: int) -> Plan[Mapping[str, Any] | None]:
     """The best point, once every measured point was told. None if the recommender is silent or fails."""
-    future = advisor.best(known=result.measured)
+    future = advisor.best(known=known)
     forever = patience.timeout is None or patience.on_timeout == "wait"
     deadline = None if forever else time.monotonic() + (patience.timeout or 0.0)
     try:
