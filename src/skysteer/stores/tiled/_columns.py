@@ -13,8 +13,6 @@ __all__ = ["Misfit", "fitted"]
 
 WIDER = {"integer": "number", "boolean": "number", "number": "string", "array": "string", "string": "string"}
 """What a column becomes that is too narrow for a value."""
-SMALL = 16
-"""Elements up to which TiledWriter keeps an array in the table."""
 LARGEST = 2**63 - 1
 
 
@@ -31,7 +29,7 @@ class Misfit(Exception):  # noqa: N818  not an error: it says that the column mu
         super().__init__(f"{key!r} of the stream {stream!r} has values that need a column of dtype {kind!r}")
 
 
-def fitted(value: Any, kind: str, *, integers: bool = False) -> Any:
+def fitted(value: Any, kind: str, *, integers: bool = False, alone: bool = False) -> Any:
     """Return `value` for a column of the dtype `kind`; raise `ValueError` where it does not fit.
 
     Parameters
@@ -42,6 +40,8 @@ def fitted(value: Any, kind: str, *, integers: bool = False) -> Any:
         dtype of event-model: number, integer, boolean, string or array.
     integers
         Of an array: its elements are integers.
+    alone
+        Of an array: it is in no table, but a row of an array of its own.
     """
     if value is None:
         return None
@@ -56,7 +56,7 @@ def fitted(value: Any, kind: str, *, integers: bool = False) -> Any:
             return value
         raise ValueError(value)
     if kind == "array":
-        return _array(value, integers=integers)
+        return _array(value, integers=integers, alone=alone)
     return _text(value)
 
 
@@ -77,19 +77,15 @@ def _integer(value: Any) -> int:
     raise ValueError(value)
 
 
-def _array(value: Any, *, integers: bool) -> Any:
-    array = np.asarray(value)
-    if array.dtype.kind in "OUSV" or array.dtype.kind == "c":
-        if array.dtype.kind == "U" and array.ndim:
-            return cast("list[Any]", array.tolist())
+def _array(value: Any, *, integers: bool, alone: bool) -> Any:
+    array = np.atleast_1d(np.asarray(value))
+    if array.dtype.kind not in "fiubU" or (integers and array.dtype.kind not in "iub"):
         raise ValueError(value)
-    if array.ndim == 0:
-        array = array.reshape(1)
-    if integers and array.dtype.kind == "f":
-        raise ValueError(value)
-    if not integers and array.dtype.kind in "bui" and array.size <= SMALL:
+    if alone:
+        return array
+    if not integers and array.dtype.kind in "bui":
         array = array.astype(float)
-    return array if array.size > SMALL else cast("list[Any]", array.tolist())
+    return cast("list[Any]", array.tolist())
 
 
 def _text(value: Any) -> str:

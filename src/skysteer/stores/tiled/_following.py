@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import orjson
 from skysteer.errors import RecordError
 from skysteer.stores._line import decode
 
-__all__ = ["RunFile", "run_files"]
+__all__ = ["RunFile", "new_files"]
 
 SUFFIX = ".jsonl"
 INDEX = "index.jsonl"
@@ -80,8 +81,18 @@ class RunFile:
             raise RecordError(f"{self.path} has at byte {self.offset} no document: {line[:80]!r} ({exc})") from exc
 
 
-def run_files(folder: Path) -> list[Path]:
-    """Files of runs in a folder, in the order in which the runs began: their names begin with the time."""
+def new_files(folder: Path, known: Container[str]) -> list[RunFile]:
+    """Files of runs in a folder but for the known ones, in the order in which the runs began."""
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.name.endswith(SUFFIX) and entry.name != INDEX)
-    return [folder / name for name in names]
+        names = [entry.name for entry in entries if entry.name.endswith(SUFFIX) and entry.name not in known]
+    found = [RunFile(folder / name) for name in names if name != INDEX]
+    # A file's name has the second only.
+    return sorted(found, key=lambda file: (_begun(file.path), file.path.name))
+
+
+def _begun(path: Path) -> float:
+    try:
+        with path.open("rb") as file:
+            return float(orjson.loads(file.readline())["doc"]["time"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return math.inf  # its first line is not there yet

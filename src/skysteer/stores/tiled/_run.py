@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import httpx
 import numpy as np
@@ -24,7 +25,17 @@ logger = logging.getLogger(__name__)
 RESERVED = {"time", "seq_num"}
 FLOATS = "floats"
 """Of an array that was declared as one of integers."""
+SMALL = 16
+"""Elements up to which an array is kept in the table, as a list."""
 SERVER_ERROR = 500
+
+
+class _Column(NamedTuple):
+    """How values of a data key are kept at the server."""
+
+    kind: str
+    integers: bool = False
+    alone: bool = False
 
 
 class _Normalizer(RunNormalizer):
@@ -57,9 +68,11 @@ class RunUpload:
     def __init__(self, client: Any, wide: Mapping[tuple[str, str], str]) -> None:
         self._root = Root(client)
         # With a batch of one it hands on every event at once; the mirror gathers them.
-        self._writer = TiledWriter(cast("Any", self._root), batch_size=1, normalizer=_Normalizer)
+        self._writer = TiledWriter(
+            cast("Any", self._root), batch_size=1, max_array_size=SMALL, normalizer=_Normalizer
+        )
         self._wide = dict(wide)
-        self._streams: dict[str, tuple[str, dict[str, tuple[str, bool]]]] = {}
+        self._streams: dict[str, tuple[str, dict[str, _Column]]] = {}
         self._files: dict[str, dict[str, Any]] = {}
         self._with_files: set[str] = set()
         self._unread: set[str] = set()
@@ -105,7 +118,7 @@ class RunUpload:
 
     def _descriptor(self, doc: dict[str, Any]) -> None:
         stream = doc["name"]
-        columns: dict[str, tuple[str, bool]] = {}
+        columns: dict[str, _Column] = {}
         for key, about in doc["data_keys"].items():
             if about.get("shape") and None in about["shape"]:
                 # A list of any length; as an array of its own it would need an optional package here and there.
@@ -116,7 +129,7 @@ class RunUpload:
             elif kind != about["dtype"]:
                 about["dtype"], about["shape"] = kind, []
                 about.pop("dtype_numpy", None)
-            columns[key] = about["dtype"], _are_integers(about)
+            columns[key] = _Column(about["dtype"], _are_integers(about), _is_alone(about))
         self._with_files |= {doc["uid"]} if any("external" in about for about in doc["data_keys"].values()) else set()
         self._streams[doc["uid"]] = stream, columns
         self._writer("descriptor", doc)
@@ -124,11 +137,11 @@ class RunUpload:
         if run is not None and stream in run.streams:
             for name, held in run.streams[stream].kinds():
                 # The server has what an earlier try found out.
-                kind, _ = columns.get(name, ("", False))
+                kind = columns[name].kind if name in columns else "string"
                 if kind in {"integer", "boolean"} and pyarrow.types.is_floating(held):
-                    columns[name] = "number", False
-                elif kind and kind != "string" and pyarrow.types.is_string(held):
-                    columns[name] = "string", False
+                    columns[name] = _Column("number")
+                elif kind != "string" and pyarrow.types.is_string(held):
+                    columns[name] = _Column("string")
 
     def _event(self, doc: dict[str, Any]) -> None:
         stream, columns = self._streams[doc["descriptor"]]
@@ -138,9 +151,9 @@ class RunUpload:
             if filled.get(key, True) is not True or key not in columns:
                 data[key] = value
                 continue
-            kind, integers = columns[key]
+            kind, integers, alone = columns[key]
             try:
-                data[key] = fitted(value, kind, integers=integers)
+                data[key] = fitted(value, kind, integers=integers, alone=alone)
             except (ValueError, TypeError):
                 wider = FLOATS if integers and _is_numeric(value) else WIDER[kind]
                 raise Misfit(stream, key, wider) from None
@@ -194,6 +207,14 @@ def _are_integers(about: Mapping[str, Any]) -> bool:
     if about["dtype"] != "array" or not isinstance(about.get("dtype_numpy"), str):
         return False
     return np.dtype(about["dtype_numpy"]).kind in "iu"
+
+
+def _is_alone(about: Mapping[str, Any]) -> bool:
+    # As TiledWriter decides it; where an array of its own is made, the elements may be of any kind.
+    if about["dtype"] != "array" or "external" in about:
+        return False
+    texts = isinstance(about.get("dtype_numpy"), str) and np.dtype(about["dtype_numpy"]).kind in "USO"
+    return texts or math.prod(about.get("shape") or ()) > SMALL
 
 
 def _is_numeric(value: Any) -> bool:

@@ -14,7 +14,7 @@ from skysteer.errors import RecordError
 
 from ._catalog import Catalog, Trouble, trouble_of
 from ._columns import Misfit
-from ._following import RunFile, run_files
+from ._following import RunFile, new_files
 from ._nodes import Differs
 from ._run import RunUpload
 from ._sent import Sent
@@ -262,10 +262,9 @@ class Sender:
         # A file may be made in the same tick of the clock as the last one.
         if changed == self._looked and time.time_ns() - changed > 10**9:
             return
-        for path in run_files(self._folder):
-            if path.name not in self._sent.runs and path.name not in self._aside and path.name not in self._runs:
-                self._runs[path.name] = _Sending(RunFile(path))
-        self._runs = dict(sorted(self._runs.items()))
+        known = self._sent.runs.keys() | self._aside.keys() | self._runs.keys()
+        for file in new_files(self._folder, known):
+            self._runs[file.path.name] = _Sending(file)
         self._looked = changed
 
     def _waits(self, sending: _Sending) -> bool:

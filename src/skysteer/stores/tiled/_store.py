@@ -20,6 +20,8 @@ __all__ = ["TiledStore", "deliver"]
 
 logger = logging.getLogger(__name__)
 
+ANSWER = 0.3
+"""Seconds in which a process that has sent everything says so."""
 NEEDED = ("tiled", "bluesky_tiled_plugins")
 
 
@@ -101,7 +103,7 @@ class TiledStore(JSONLines):
         try:
             super().close()
         finally:
-            sent = self._uploader.drained(timeout)
+            sent = self._uploader.drained(max(timeout, ANSWER))
             self._uploader.end()
         left = self.status
         if not sent:
