@@ -19,7 +19,7 @@ from ._questions import Life, Question, life_of
 from ._record import Record
 from ._replayed import Replay, ReplayStep, apart
 
-__all__ = ["replay"]
+__all__ = ["differing", "replay"]
 
 
 def replay(
@@ -81,7 +81,7 @@ def replay(
     def result(*, interrupted: bool = False) -> Replay:
         return Replay(
             read.entry.uid, str(about.get("name", "?")), str(mine["name"]), again, space, tuple(steps), tolerance,
-            tuple(_differing(about, mine)) if again else (), (*notes, *_repeats(steps)), interrupted,
+            tuple(differing(about, mine)) if again else (), (*notes, *_repeats(steps)), interrupted,
         )  # fmt: skip
 
     try:
@@ -194,17 +194,17 @@ def _described(recommender: Recommender) -> Mapping[str, Any]:
     return {"name": type(recommender).__name__, **About(recommender).document()}
 
 
-def _differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What two descriptions of a recommender of one class do not share, in sentences."""
+def differing(then: Mapping[str, Any], now: Mapping[str, Any], *, code: bool = True) -> list[str]:
+    """What two descriptions of a recommender of one class do not share, in sentences; `code`: also its version."""
     differing: list[str] = []
     versions = [_part(each, "version") for each in (then, now)]
-    if versions[0].get("version") != versions[1].get("version"):
+    if code and versions[0].get("version") != versions[1].get("version"):
         package = versions[1].get("package") or "its package"
         differing.append(
             f"version of {package}: recorded {_said(versions[0].get('version'))}, now "
             f"{_said(versions[1].get('version'))}"
         )
-    if versions[0].get("source") != versions[1].get("source"):
+    if code and versions[0].get("source") != versions[1].get("source"):
         differing.append("the code of its class was changed")
     if then.get("seed") != now.get("seed"):
         differing.append(f"seed: recorded {_said(then.get('seed'))}, now {_said(now.get('seed'))}")

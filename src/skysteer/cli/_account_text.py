@@ -1,0 +1,316 @@
+"""The account of a recorded run as text: what it was, and a table of its points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from skysteer.model import Axis
+
+from ._account import Account, Measured, Remark, extent_of
+from ._wording import clock, count, day_and_time, decimals_of, duration, number, place, wrapped
+
+__all__ = ["LABELS", "Columns", "header", "rows"]
+
+LABELS = 12
+"""Columns of the words at the left of a header."""
+NARROW = 26
+"""Columns that the reasons need; else they get lines of their own."""
+COLOURS: Mapping[str, str] = {
+    "given up": "yellow", "refused": "yellow", "worker": "yellow", "checkpoint": "yellow", "again": "cyan",
+    "verdict": "magenta", "steering": "magenta", "resumed": "cyan", "run": "cyan", "end": "green",
+}  # fmt: skip
+
+COUNTED: Mapping[str, str] = {
+    "given up": "given up", "refused": "questions without an answer", "worker": "workers replaced",
+    "verdict": "verdicts", "steering": "times steered by hand",
+}  # fmt: skip
+"""Kinds of remarks that are counted, and how they are called."""
+
+
+def header(account: Account, columns: int) -> list[str]:
+    """Say what was looked for, where, by whom, and what came of it."""
+    about, entry = account.about, account.entry
+    ended = entry.stopped or (account.timeline[-1].time if account.timeline else entry.time)
+    name = entry.flow or entry.plan_name or "a run"
+    lines = [f"{name} {entry.uid}", ""]
+
+    def say(label: str, text: str) -> None:
+        if text:
+            lines.extend(wrapped(label, text, columns, LABELS))
+
+    say("when", f"{day_and_time(account.began)}, from {clock(account.began)} to {clock(ended)} "
+        f"({duration(max(0.0, ended - account.began))})")  # fmt: skip
+    say("by", _recommender(about.get("recommender"), account))
+    if about.get("fallback"):
+        say("fallback", _recommender(about.get("fallback"), None))
+    say("settings", _settings((about.get("recommender") or {}).get("settings") or {}, account))
+    if account.space is not None:
+        say("where", "; ".join(_range(axis) for axis in account.space.axes))
+    say("reads", ", ".join(_objectives(account)))
+    say("asked for", _options(about.get("options") or {}))
+    for dog in about.get("watchdogs") or ():
+        say("watchdog", _watchdog(dog))
+    say("came to", _outcome(account))
+    say("program", _program(about.get("program") or {}))
+    say("note", _metadata(about.get("md") or {}))
+    if len(account.records) > 1:
+        say("resumed", " -> ".join(each.entry.uid[:8] for each in account.records))
+    say("files", ", ".join([each.path.name for each in account.entries[-3:]] +
+                           ([entry.path.name] if entry.kind == "decisions" else [])))  # fmt: skip
+    for problem in account.problems:
+        say("note", problem)
+    return lines
+
+
+def _recommender(said: Mapping[str, Any] | None, account: Account | None) -> str:
+    if not said:
+        return ""
+    version: Mapping[str, Any] = said.get("version") or {}
+    package = f"{version.get('package', '')} {version.get('version', '')}".strip()
+    seed = f"seed {said['seed']}" if said.get("seed") is not None else "no seed"
+    text = (
+        f"{said.get('name')} ({', '.join(filter(None, [package, seed, 'in a ' + str(said.get('worker', 'thread'))]))})"
+    )
+    if account is not None and account.goal is not None:
+        sign, objective = account.goal
+        text += f", looking for the {'highest' if sign > 0 else 'lowest'} {objective}"
+    return text
+
+
+def _settings(settings: Mapping[str, Any], account: Account) -> str:
+    """What is not said elsewhere, and is not empty."""
+    left_out = {"space", "seed", "objective", "objectives"}
+    left_out |= {"goal", "maximize", "minimize"} if account.goal is not None else set()
+    said = {
+        name: value
+        for name, value in settings.items()
+        if name not in left_out and value not in (None, "", "[]", "{}", "()") and len(str(value)) <= 60
+    }
+    return ", ".join(f"{name} = {value}" for name, value in said.items())
+
+
+def _range(axis: Any) -> str:
+    units = f" {axis.units}" if axis.units else ""
+    if not isinstance(axis, Axis):
+        return f"{axis.name}: {', '.join(map(str, axis.options))}{units}"
+    step = "" if axis.step is None else f" in steps of {axis.step:g}"
+    return f"{axis.name} from {axis.low:g} to {axis.high:g}{units}{step}"
+
+
+def _objectives(account: Account) -> list[str]:
+    fields: Mapping[str, Any] = account.about.get("fields") or {}
+    names: Sequence[str] = account.about.get("objectives") or list(fields.get("objectives") or ())
+    reduced = " (reduced from what was measured)" if fields.get("reduced") else ""
+    return [f"{name}{_in(account.units.get(name, ''))}{reduced}" for name in names]
+
+
+def _in(units: str) -> str:
+    return f" / {units}" if units else ""
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    if not options:
+        return ""
+    parts = [count(int(options.get("max_points") or 0), "point")]
+    if initial := options.get("initial"):
+        parts.append(f"{len(initial)} of them given at the start")
+    if (batch := options.get("batch", 1)) > 1:
+        parts.append(f"{batch} a question")
+    if lookahead := options.get("lookahead"):
+        parts.append(f"{lookahead} asked ahead while measuring")
+    patience: Mapping[str, Any] = options.get("patience") or {}
+    if patience.get("timeout") is not None:
+        then = {"wait": "then a warning", "fallback": "then the fallback is asked", "finish": "then the scan ends",
+                "abort": "then the scan is aborted"}.get(str(patience.get("on_timeout")), "")  # fmt: skip
+        parts.append(f"patience {duration(float(patience['timeout']))}, {then}")
+    if options.get("on_failure", "skip") != "skip":
+        parts.append(f"where a device fails: {options['on_failure']}")
+    if options.get("finally_move", "stay") != "stay":
+        parts.append(f"at the end to the {options['finally_move']}")
+    return "; ".join(parts)
+
+
+def _watchdog(dog: Mapping[str, Any]) -> str:
+    every = dog.get("every") or 1
+    rest = [f"looks at every {every}th event" if every != 1 else "looks at every event"]
+    if dog.get("silent_after"):
+        rest.append(f"called silent after {duration(float(dog['silent_after']))}")
+    judge = str(dog.get("judge") or "")
+    said = f" ({judge})" if judge and judge != dog.get("name") else ""
+    return f"{dog.get('name')}{said}, {', '.join(rest)}"
+
+
+def _outcome(account: Account) -> str:
+    points = account.points
+    kinds = [each.kind for each in account.remarks]
+    parts = [count(len(points), "point")]
+    parts += [
+        f"{kinds.count(kind)} {words}"
+        for kind, words in COUNTED.items()
+        if kind in kinds
+    ]  # fmt: skip
+    text = ", ".join(parts)
+    if (best := account.best()) is not None:
+        read = place(best.objectives, account.units)
+        text += (
+            f"; the best reading is point {best.number}: {read} at {place(best.axes, account.units, decimals(account))}"
+        )
+    return text
+
+
+def _program(program: Mapping[str, Any]) -> str:
+    if not program:
+        return ""
+    argv = [str(word) for word in program.get("argv") or ()]
+    versions: Mapping[str, Any] = program.get("versions") or {}
+    main = [f"{name} {versions[name]}" for name in ("skysteer", "bluesky") if versions.get(name)]
+    command = " ".join([argv[0].rsplit("/", 1)[-1], *argv[1:]]) if argv else "?"
+    return (
+        f"{command}, by {program.get('user') or 'somebody'} on {program.get('host') or 'some machine'} in "
+        f"{program.get('cwd') or '?'} (Python {program.get('python', '?')}{''.join(', ' + each for each in main)})"
+    )
+
+
+def _metadata(md: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in md.items() if isinstance(value, str | int | float))
+
+
+# -- the table
+
+
+@dataclass
+class Columns:
+    """How the rows of one table are written."""
+
+    account: Account
+    width: int
+    shown: Sequence[Measured]
+    """The points that the widths are made for."""
+    thought: bool = True
+    """Whether there is a column with the time in ``suggest``."""
+
+    def __post_init__(self) -> None:
+        self._decimals = decimals(self.account)
+        self._places = self._names("axes", self.account.space)
+        self._reads = self._names("objectives", None)
+        self._waits = any(each.answer is not None for each in self.shown)
+        times = [each.time - self.account.began for each in self.account.timeline]
+        self._span = max(times, default=0.0)
+        self._fit()
+
+    def heads(self) -> list[str]:
+        """Return two lines: names, and units."""
+        names, units = ["#", "after"], ["", self._time_unit()]
+        if not self._tall:
+            for name in (*self._places, *self._reads):
+                names.append(name)
+                units.append(self.account.units.get(name, ""))
+            if self._waits:
+                names.append("waited")
+                units.append("")
+            if self.thought and self._waits:
+                names.append("thought")
+                units.append("")
+        lines = [self._line(names), self._line(units)]
+        if any(each.why for each in self.shown):
+            lines[0] = f"{lines[0]}  why there"
+        return [line.rstrip() for line in lines]
+
+    def row(self, point: Measured) -> list[str]:
+        """Return one point, in one line or, where there are too many columns, in two."""
+        first = self._line(self._cells(point))
+        if self._tall:
+            units = self.account.units
+            text = f"{place(point.axes, units, self._decimals)}; {place(point.objectives, units)}"
+            return [f"{first}  {point.why}".rstrip(), *wrapped("", text, self.width, self._indent)]
+        if not point.why:
+            return [first.rstrip()]
+        return wrapped(f"{first}  ", point.why, self.width, len(first) + 2)
+
+    def remark(self, remark: Remark) -> list[str]:
+        """Return what was decided in between."""
+        when = self._elapsed(remark.time)
+        label = f"{'':>{self._widths[0]}}  {when:>{self._widths[1]}}  "
+        mark = "-- " if remark.kind in ("resumed", "end") else "* "
+        lines = wrapped(label + mark, " ".join(remark.text.split()), self.width, len(label) + len(mark))
+        return [typer.style(line, fg=COLOURS.get(remark.kind)) for line in lines]
+
+    def _names(self, part: str, wanted: Any) -> list[str]:
+        found = dict.fromkeys(wanted or ())
+        for each in self.shown:
+            found |= dict.fromkeys(getattr(each, part))
+        return list(found)
+
+    def _fit(self) -> None:
+        self._tall = False
+        while True:
+            rows = [self._cells(each) for each in self.shown]
+            names = ["#", "after"] + ([] if self._tall else [*self._places, *self._reads])
+            names += [] if self._tall else ["waited"] * self._waits + ["thought"] * (self._waits and self.thought)
+            units = ["", self._time_unit(), *(self.account.units.get(name, "") for name in names[2:])]
+            self._widths = [max(map(len, cells)) for cells in zip(names, units, *rows, strict=True)]
+            self._indent = self._widths[0] + self._widths[1] + 4
+            left = self.width - sum(self._widths) - 2 * len(self._widths)
+            if self._tall or left >= NARROW + 8 or (left >= NARROW and not (self.thought and self._waits)):
+                return
+            if self.thought and self._waits:
+                self.thought = False
+            else:
+                self._tall = True
+
+    def _cells(self, point: Measured) -> list[str]:
+        cells = [str(point.number), self._elapsed(point.time)]
+        if self._tall:
+            return cells
+        cells += [number(point.axes[n], self._decimals.get(n)) if n in point.axes else "" for n in self._places]
+        cells += [number(point.objectives[n]) if n in point.objectives else "" for n in self._reads]
+        if self._waits:
+            cells.append("" if point.answer is None else duration(point.answer.latency))
+        if self._waits and self.thought:
+            cells.append("" if point.answer is None else duration(point.answer.suggest_seconds))
+        return cells
+
+    def _line(self, cells: Sequence[str]) -> str:
+        return "  ".join(cell.rjust(size) for cell, size in zip(cells, self._widths, strict=True))
+
+    def _time_unit(self) -> str:
+        return "s" if self._span < 100 else "min:s" if self._span < 6000 else "h:min:s"
+
+    def _elapsed(self, time: float) -> str:
+        seconds = max(0.0, time - self.account.began)
+        if self._span < 100:
+            return f"{seconds:.2f}"
+        minutes, rest = divmod(int(seconds), 60)
+        if self._span < 6000:
+            return f"{minutes}:{rest:02d}"
+        return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def rows(account: Account, columns: int, shown: Sequence[Measured | Remark | str]) -> list[str]:
+    """Return a part of the timeline as a table; a text stands for itself."""
+    points = [each for each in shown if isinstance(each, Measured)]
+    layout = Columns(account, columns, points)
+    lines = layout.heads() if points else []
+    for each in shown:
+        match each:
+            case Measured():
+                lines += layout.row(each)
+            case Remark():
+                lines += layout.remark(each)
+            case _:
+                lines += ["", f"  {each}", ""]
+    return lines
+
+
+def decimals(account: Account) -> dict[str, int]:
+    """Return how many decimals the positions on each axis need."""
+    found: dict[str, int] = {}
+    for axis in () if account.space is None else account.space.axes:
+        if isinstance(axis, Axis):
+            values = [float(v) for each in account.points if isinstance(v := each.axes.get(axis.name), int | float)]
+            found[axis.name] = decimals_of(extent_of(axis, values))
+    return found
