@@ -96,7 +96,7 @@ def same(one: Any, other: Any) -> bool:
         1 + 2j,
         complex(math.nan, -math.inf),
         [math.nan, None, [math.inf]],
-        {1: math.nan, "1": 2, (1, (2, None)): 3, None: 4, True: 5, 2.5: 6, "\ud800": 7},
+        {1: math.nan, "1": 2, (1, (2, None)): 3, None: 4, False: 5, 2.5: 6, "\ud800": 7},
         {"a/b": {"~c": math.nan, "~1": math.inf}},
         {"/": {"": {"": math.nan}}, "": -math.inf},
         {math.inf: 1},
