@@ -355,7 +355,7 @@ def text(value: Any) -> str:
     """A value as JSON text: tuples become lists, arrays of numpy too, what has no form its ``repr``."""
     if value is None:
         return "null"
-    if type(value) is tuple and not value:
+    if isinstance(value, tuple) and not value:  # pyright: ignore[reportUnknownArgumentType]
         return "[]"
     try:
         return _encode(value)
@@ -387,7 +387,10 @@ def _kind(value: Any) -> Kind | None:
 
 
 def _fill(data: dict[str, Any], columns: Mapping[str, Kind], values: Mapping[str, Any]) -> str:
-    """Put values into their columns; the rest, as JSON text by name, null for what is not there."""
+    """Put values into their columns; the rest, as JSON text by name, null for what is not there.
+
+    An array is a list there; under the empty name stands which ``dtype`` each of them has.
+    """
     others: dict[str, Any] = {}
     for column, kind in columns.items():
         value = _scalar(values.get(column))
@@ -398,4 +401,13 @@ def _fill(data: dict[str, Any], columns: Mapping[str, Kind], values: Mapping[str
             others[column.removeprefix(TOLD)] = value
     if len(values) > len(columns) or others:
         others |= {column.removeprefix(TOLD): values[column] for column in values if column not in columns}
+    dtypes = {name: dtype for name, value in others.items() if (dtype := _dtype(value)) is not None}
+    if dtypes:
+        others[""] = dtypes
     return text(others) if others else "{}"
+
+
+def _dtype(value: Any) -> str | None:
+    """Of an array of numbers or words: its kind and size, as numpy writes them."""
+    dtype = getattr(value, "dtype", None)
+    return dtype.str if dtype is not None and getattr(value, "shape", ()) and dtype.kind in "biufUS" else None

@@ -7,6 +7,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
+import numpy as np
+
 from skysteer.model import (
     METADATA_KEY,
     Asked,
@@ -102,6 +104,8 @@ class Decoder:
         others = data["others"]
         if others != "{}":
             values |= json.loads(others)
+            for name, dtype in values.pop("", {}).items():
+                values[name] = np.array(values[name], dtype)
             values = {name: value for name, value in values.items() if value is not None}
         self._decisions.append(
             Told(
