@@ -33,6 +33,8 @@ from skysteer.testing import SimulatedBeamline
 
 SPACE = Space(Axis("x", -5.0, 5.0, "mm"), Axis("y", -5.0, 5.0, "mm"))
 REACH = 5.0
+GRACE = 1.0
+"""Seconds that threads have to end when a scan is over."""
 SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl: a worker whose scan was killed becomes our child, so that we see it."""
 CALLS = "SCAN_PROCESS_CALLS"
@@ -181,7 +183,7 @@ def scan(job: Job) -> dict[str, Any]:
             outcome |= {"error": type(exc).__name__, "text": str(exc)}
         outcome["motors"] = [beam.x.position, beam.y.position]
         outcome |= {"messages": messages, "writes": writes.count}
-    outcome["threads"] = sorted(t.name for t in threading.enumerate() if t is not threading.main_thread())
+    outcome["threads"] = _threads_left(GRACE)
     outcome["open"] = [file for file in _open_files() if file.startswith(job.folder)]
     return outcome
 
@@ -260,6 +262,15 @@ def _limit(job: Job) -> None:
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (job.file_limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def _threads_left(grace: float) -> list[str]:
+    """Names of the threads that do not end within some seconds."""
+    deadline = time.monotonic() + grace
+    left = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    for thread in left:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [thread.name for thread in left if thread.is_alive()]
 
 
 def _open_files() -> list[str]:
