@@ -132,7 +132,8 @@ class Index:
                 new.append((entry, list(measurements_named(entry))))
             except (StoreError, RecordError, OSError):
                 continue
-        for entry, named in sorted(new, key=lambda one: (one[0].time, one[0].kind, one[0].path.name)):
+        place = _places([entry for entry, _ in new])
+        for entry, named in sorted(new, key=lambda one: place[one[0].path.name]):
             self._begun[entry.path.name] = entry
             yield line_of_start(entry)
             for run in named:
@@ -196,6 +197,27 @@ class Index:
                 known |= {"flow": run.flow, "recommender": run.recommender, "max_points": run.max_points}
                 known |= {"launch": entry.launch or run.launch}
         return replace(entry, **known)
+
+
+def _places(entries: Sequence[RunEntry]) -> dict[str, tuple[float, int, float, str]]:
+    """Return what to sort runs by: their times, but none before one that it goes on from or belongs to."""
+    decided = {entry.uid: entry for entry in entries if entry.kind == "decisions"}
+    newest: dict[str, float] = {}
+    for entry in entries:
+        newest[entry.decisions] = max(newest.get(entry.decisions, entry.time), entry.time)
+    places: dict[str, tuple[float, int, float, str]] = {}
+    for entry in entries:
+        latest, seen, step = entry.time, [entry], entry
+        while True:
+            own = step.kind == "measurement"
+            before = decided.get(step.decisions if own else step.resumes)
+            if before is None or before in seen:
+                break
+            latest = max(latest, before.time if own else newest[before.uid])
+            seen.append(before)
+            step = before
+        places[entry.path.name] = (latest, len(seen), entry.time, entry.path.name)
+    return places
 
 
 def _is_locked(path: Path) -> bool:
