@@ -199,13 +199,13 @@ class Index:
         return replace(entry, **known)
 
 
-def _places(entries: Sequence[RunEntry]) -> dict[str, tuple[float, int, float, str]]:
+def _places(entries: Sequence[RunEntry]) -> dict[str, tuple[float, int, int, float, str]]:
     """Return what to sort runs by: their times, but none before one that it goes on from or belongs to."""
     decided = {entry.uid: entry for entry in entries if entry.kind == "decisions"}
     newest: dict[str, float] = {}
     for entry in entries:
         newest[entry.decisions] = max(newest.get(entry.decisions, entry.time), entry.time)
-    places: dict[str, tuple[float, int, float, str]] = {}
+    places: dict[str, tuple[float, int, int, float, str]] = {}
     for entry in entries:
         latest, seen, step = entry.time, [entry], entry
         while True:
@@ -216,7 +216,8 @@ def _places(entries: Sequence[RunEntry]) -> dict[str, tuple[float, int, float, s
             latest = max(latest, before.time if own else newest[before.uid])
             seen.append(before)
             step = before
-        places[entry.path.name] = (latest, len(seen), entry.time, entry.path.name)
+        launches = sum(one.kind == "decisions" for one in seen)
+        places[entry.path.name] = (latest, launches, len(seen), entry.time, entry.path.name)
     return places
 
 
