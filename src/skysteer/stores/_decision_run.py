@@ -355,8 +355,6 @@ def text(value: Any) -> str:
     """A value as JSON text: tuples become lists, arrays of numpy too, what has no form its ``repr``."""
     if value is None:
         return "null"
-    if isinstance(value, tuple) and not value:  # pyright: ignore[reportUnknownArgumentType]
-        return "[]"
     try:
         return _encode(value)
     except (TypeError, ValueError):  # keys that are no words, a mapping that holds itself

@@ -219,13 +219,8 @@ class Recorder:
     def _work(self) -> None:
         error: BaseException | None = None
         try:
-            while (items := self._mailbox.take(linger=LINGER)) is not None:
-                documents: list[Document] = []
-                for item in items:
-                    documents += self._documents_of(item)
-                self._write(documents)
-                self._written += len(items)
-                self._changed()
+            while self._serve():
+                pass
         except BaseException as exc:
             error = exc
             log.error("the recorder ends: %s", exc)
@@ -242,6 +237,19 @@ class Recorder:
             else:
                 self.closed.set_exception(error)
             self._changed()
+
+    def _serve(self) -> bool:
+        """Write what waits; False at the end."""
+        items = self._mailbox.take(linger=LINGER)
+        if items is None:
+            return False
+        documents: list[Document] = []
+        for item in items:
+            documents += self._documents_of(item)
+        self._write(documents)
+        self._written += len(items)
+        self._changed()
+        return True
 
     def _documents_of(self, item: _Item) -> Iterable[Document]:
         source, what = item
