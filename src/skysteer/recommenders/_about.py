@@ -58,6 +58,8 @@ def _settings(recommender: Any) -> dict[str, Any]:
     for name, value in attributes.items():
         if len(found) == MOST:
             break
+        if name.startswith("_") and type(value) in (list, dict, set) and not value:
+            continue  # what it will remember
         if value is None or (type(value) in (bool, int, float) and abs(value) < EXACT):
             found[name.lstrip("_")] = value
         elif type(value) is str:

@@ -11,6 +11,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from skysteer.model import Space
+
 LONGEST = 200
 """Characters of a text beyond which its hash stands for it."""
 
@@ -30,6 +32,8 @@ def canonical(value: Any) -> str | None:
             return repr(value)
         case enum.Enum():
             return str(value)
+        case Space():  # the order of its axes matters, as that of a mapping does not
+            return f"Space{canonical(value.axes)}"
         case int():
             return repr(int(value))
         case float():

@@ -29,6 +29,10 @@ class Turns:
         self._done: set[int] = set()
         self._pending: set[int] = set()
 
+    def __repr__(self) -> str:
+        """What it was made of; not whose turn it is."""
+        return f"Turns({self._prefix.rstrip('-')})"
+
     def id(self, number: int) -> str:
         """Return the ``_id`` of a point, e.g. ``"grid-9f0c21aa-3"``."""
         return f"{self._prefix}{number}"

@@ -1,0 +1,265 @@
+"""What a recommender is, for the record, and the hash of its state."""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from skysteer.model import Axis, Choice, Space
+from skysteer.recommenders import Advisor, Grid, Sequence, Sobol
+from skysteer.recommenders._canonical import canonical, shortened
+from skysteer.recommenders._state import State
+from skysteer.recommenders.gaussian import GaussianProcess
+from skysteer.testing import Fixed
+
+SPACE = Space(Axis("x", -5, 5, units="mm"))
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+@dataclass(frozen=True)
+class Pair:
+    one: float
+    two: object
+
+
+class Mine:
+    """A recommender as a scientist writes it."""
+
+    def __init__(self, seed=0, step=0.5, name="peak", table=None):
+        self.seed, self.step, self._name = seed, step, name
+        self.table, self.limit, self.lines = table, math.inf, ["a", "b"]
+        self.model = object()
+
+    def ingest(self, points):
+        self.step = -1.0
+
+    def suggest(self, num_points=None):
+        return [{"x": 0.0}]
+
+
+def about(recommender, **options):
+    with Advisor(recommender, **options) as advisor:
+        return advisor.about()
+
+
+def state(recommender):
+    with Advisor(recommender) as advisor:
+        return advisor.state
+
+
+# -- canonical texts
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "None"),
+        (True, "True"),
+        (np.bool_(True), "True"),
+        (3, "3"),
+        (np.int32(3), "3"),
+        (0.1, "0.1"),
+        (np.float64(0.1), "0.1"),
+        (float("nan"), "nan"),
+        (-0.0, "-0.0"),
+        ("word", "'word'"),
+        (np.str_("word"), "'word'"),
+        ((1, "a"), "(1, 'a')"),
+        ([1.0, [2]], "[1.0, [2]]"),
+        ({"b": 1, "a": (2,)}, "{'a': (2), 'b': 1}"),
+        ({3, 1, 2}, "{1, 2, 3}"),
+        (Colour.RED, "Colour.RED"),
+        (Pair(1.0, "x"), "Pair(1.0, 'x')"),
+        (object(), None),
+        ([object()], None),
+        (Pair(1.0, object()), None),
+        ({object(): 1}, None),
+        (len, None),
+    ],
+)
+def test_a_value_has_one_text(value, text):
+    assert canonical(value) == text
+
+
+def test_arrays_are_told_apart_by_what_is_in_them_not_by_how_they_lie_in_memory():
+    square = np.arange(6.0).reshape(2, 3)
+    assert canonical(square) == canonical(np.asfortranarray(square))
+    others = [square + 1, square.reshape(3, 2), square.astype("f4"), square.T]
+    assert len({canonical(square), *map(canonical, others)}) == 5
+    assert canonical(np.array(["a", 1.0], dtype=object)) == canonical(np.array(["a", 1.0], dtype=object))
+    assert canonical(np.array([object()])) is None
+
+
+def test_a_long_text_is_told_by_its_hash():
+    assert shortened("x" * 200) == "x" * 200
+    one, two = shortened("x" * 201), shortened("x" * 200 + "y")
+    assert one != two
+    assert len(one) < 200
+    assert "201 characters" in one
+
+
+# -- about
+
+
+def test_a_recommender_is_described_as_it_was_when_it_was_given():
+    with Advisor(recommender := Mine(seed=np.int64(4))) as advisor:
+        recommender.ingest([])
+        found = advisor.about()
+    assert (found["name"], found["class"], found["seed"], found["worker"]) == (
+        "Mine", f"{__name__}:Mine", 4, "thread",
+    )  # fmt: skip
+    assert found["settings"] == {
+        "seed": "4", "step": 0.5, "name": "peak", "table": None, "limit": "inf", "lines": "['a', 'b']",
+    }  # fmt: skip
+    assert len(found["version"]["source"]) == 32
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_ours_are_described_with_their_version_and_what_they_are_made_of():
+    found = about(GaussianProcess(SPACE, maximize="det", seed=3))
+    assert found["class"] == "skysteer.recommenders.gaussian._process:GaussianProcess"
+    assert found["version"]["package"] == "skysteer"
+    assert found["version"]["version"]
+    assert found["seed"] == 3
+    assert found["settings"]["initial"] == 5
+    assert "pending" not in found["settings"]  # it remembers that; it was not made of it
+    assert "Axis" in found["settings"]["space"]
+    json.dumps(found, allow_nan=False)
+    assert about(Grid(SPACE, 5))["seed"] is None
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (Sobol(SPACE, seed=1), Sobol(SPACE, seed=2)),
+        (Sobol(SPACE), Sobol(Space(Axis("x", -5, 4)))),
+        (Sobol(SPACE), Sobol(Space(Axis("x", -5, 5, units="um")))),
+        (Sobol(SPACE), Grid(SPACE, 5)),
+        (Sobol(Space(Axis("x", 0, 1), Axis("y", 0, 1))), Sobol(Space(Axis("y", 0, 1), Axis("x", 0, 1)))),
+        (Sequence([{"x": 1.0}]), Sequence([{"x": 1.5}])),
+        (GaussianProcess(SPACE, maximize="det"), GaussianProcess(SPACE, minimize="det")),
+        (GaussianProcess(SPACE, maximize="det"), GaussianProcess(SPACE, maximize="det", noise=0.1)),
+        (GaussianProcess(SPACE, maximize="det"), GaussianProcess(SPACE, maximize="det", constraints={"t": ("<=", 1)})),
+        (Mine(step=0.5), Mine(step=0.6)),
+        (Mine(table=np.zeros(3)), Mine(table=np.ones(3))),
+        (Mine(name="a" * 300), Mine(name="a" * 299 + "b")),
+    ],
+)
+def test_another_seed_space_or_setting_is_another_state(one, two):
+    assert state(one) != state(two)
+    assert about(one)["settings"] != about(two)["settings"] or about(one)["class"] != about(two)["class"]
+
+
+def test_the_same_recommender_made_again_has_the_same_state():
+    assert state(GaussianProcess(SPACE, maximize="det")) == state(GaussianProcess(SPACE, maximize="det"))
+    assert state(Mine(table=np.zeros(3))) == state(Mine(table=np.zeros(3)))
+
+
+def test_the_state_is_the_same_in_another_process():
+    script = (
+        "from skysteer.model import Axis, Choice, Space\n"
+        "from skysteer.recommenders import Advisor, Sobol\n"
+        "from skysteer.model import Observation\n"
+        "space = Space(Axis('x', -5, 5), Choice('s', {'b', 'a'} and ('a', 'b')))\n"
+        "with Advisor(Sobol(space, seed=2)) as advisor:\n"
+        "    advisor.tell(Observation('r', 'primary', 1, 0.0, {'x': 0.1, 's': 'a'}, {'d': 1e-3, 'c': {'q', 'w'}}))\n"
+        "    advisor.best().result(10)\n"
+        "    print(advisor.state)\n"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", script], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(seen) == 1
+    assert len(seen.pop().strip()) == 32
+
+
+def test_a_setting_that_cannot_be_looked_at_is_left_out():
+    class Nasty:
+        def __iter__(self):
+            raise RuntimeError("do not look")
+
+    recommender = Mine(table=[Nasty()])
+    assert "table" not in about(recommender)["settings"]
+
+
+def test_no_more_than_some_dozen_settings_are_named():
+    recommender = Mine()
+    recommender.__dict__ |= {f"number_{n}": n for n in range(500)}
+    assert len(about(recommender)["settings"]) == 36
+
+
+def test_what_is_put_around_a_foreign_optimizer_is_seen_through():
+    class Optimizer(Mine):
+        pass
+
+    Optimizer.__module__ = "bluesky_adaptive.ax.optimizer"
+    from skysteer.recommenders.foreign import BlueskyAdaptive
+
+    try:
+        inner = BlueskyAdaptive(Optimizer(seed=6), space=SPACE)
+    except Exception as exc:
+        pytest.fail(f"the stand-in does not do: {exc}")
+    assert about(inner)["class"] == "bluesky_adaptive.ax.optimizer:" + Optimizer.__qualname__
+    assert about(inner)["seed"] == 6
+
+
+# -- the state
+
+
+def test_the_state_changes_with_every_point_and_every_given_up_suggestion():
+    made = State(dict)
+    seen = [str(made)]
+    for change in (
+        lambda: made.point({"x": 1.0, "det": 2.0}),
+        lambda: made.point({"x": 1.0, "det": 2.0}),
+        lambda: made.point({"x": 1.0, "det": float("nan")}),
+        lambda: made.given_up({"x": 1.0}),
+        lambda: made.given_up({"x": 1.0, "_id": 3}),
+        lambda: made.point({"x": np.arange(3.0)}),
+    ):
+        change()
+        seen.append(str(made))
+    assert len(set(seen)) == len(seen)
+
+
+def test_the_order_of_names_and_the_kind_of_number_do_not_matter_the_order_of_points_does():
+    def after(*points):
+        made = State(dict)
+        for point in points:
+            made.point(point)
+        return str(made)
+
+    assert after({"x": 1.0, "y": 2.0}) == after({"y": np.float64(2.0), "x": 1.0})
+    assert after({"x": 1.0}, {"x": 2.0}) != after({"x": 2.0}, {"x": 1.0})
+    assert after({"x": 1.0}) != after({"x": 1})
+    assert after({"x": "1.0"}) != after({"x": 1.0})
+
+
+def test_a_point_that_was_given_up_is_not_one_that_was_measured():
+    one, two = State(dict), State(dict)
+    one.point({"x": 1.0})
+    two.given_up({"x": 1.0})
+    assert str(one) != str(two)
+
+
+def test_a_choice_has_a_text_too():
+    assert state(Sobol(Space(Choice("s", ("a", "b"))))) != state(Sobol(Space(Choice("s", ("a", "c")))))
+
+
+def test_a_warm_recommender_is_another_one():
+    warm = Fixed([{"x": 1.0}])
+    warm.ingest([{"x": 0.0}])
+    assert state(warm) != state(Fixed([{"x": 1.0}]))
