@@ -131,15 +131,18 @@ def _begun_again(
     speakers: Sequence[Speaker],
     told: Sequence[Advisor],
 ) -> Plan[None]:
-    """Begin the decision run of a scan that goes on; the runs before it stay locked until it is on record."""
+    """Begin the decision run of a scan that goes on; the runs before it stay locked until it is on record.
+
+    What was not told any more may be reduced now: that is put on record too.
+    """
     try:
-        yield from before.taught(told)
         goes_on = {"resumes": before.resumption.uid, "warnings": list(before.resumption.warnings)}
         yield from recording.begin({**decided, **goes_on}, speakers)
         yield from recording.hold()
         before.released(by=recording.uid or "")
     finally:
         before.close()
+    yield from before.taught(told)
 
 
 def _heard(plan: Plan[T], token: Any) -> Plan[T]:

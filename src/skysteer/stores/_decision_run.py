@@ -387,11 +387,16 @@ def _kind(value: Any) -> Kind | None:
 def _fill(data: dict[str, Any], columns: Mapping[str, Kind], values: Mapping[str, Any]) -> str:
     """Put values into their columns; the rest, as JSON text by name, null for what is not there.
 
-    An array is a list there; under the empty name stands which ``dtype`` each of them has.
+    An array is a list there; under the empty name stands which ``dtype`` each of them
+    has, and each number with fewer digits than Python's.
     """
     others: dict[str, Any] = {}
+    dtypes: dict[str, str] = {}
     for column, kind in columns.items():
-        value = _scalar(values.get(column))
+        given = values.get(column)
+        value = _scalar(given)
+        if value is not given and (dtype := _dtype(given, most=4)) is not None:
+            dtypes[column.removeprefix(TOLD)] = dtype
         if _kind(value) == kind:
             data[column] = value
         else:
@@ -399,13 +404,14 @@ def _fill(data: dict[str, Any], columns: Mapping[str, Kind], values: Mapping[str
             others[column.removeprefix(TOLD)] = value
     if len(values) > len(columns) or others:
         others |= {column.removeprefix(TOLD): values[column] for column in values if column not in columns}
-    dtypes = {name: dtype for name, value in others.items() if (dtype := _dtype(value)) is not None}
+    if others:
+        dtypes |= {name: dtype for name, value in others.items() if (dtype := _dtype(value)) is not None}
     if dtypes:
         others[""] = dtypes
     return text(others) if others else "{}"
 
 
-def _dtype(value: Any) -> str | None:
-    """Of an array of numbers or words: its kind and size, as numpy writes them."""
+def _dtype(value: Any, most: float = math.inf) -> str | None:
+    """Of numbers or words of numpy: kind and size, as numpy writes them; ``None`` beyond so many bytes."""
     dtype = getattr(value, "dtype", None)
-    return dtype.str if dtype is not None and getattr(value, "shape", ()) and dtype.kind in "biufUS" else None
+    return dtype.str if dtype is not None and dtype.kind in "biufUS" and dtype.itemsize <= most else None

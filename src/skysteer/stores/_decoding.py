@@ -105,7 +105,7 @@ class Decoder:
         if others != "{}":
             values |= json.loads(others)
             for name, dtype in values.pop("", {}).items():
-                values[name] = np.array(values[name], dtype)
+                values[name] = np.array(values[name], dtype)[()]
             values = {name: value for name, value in values.items() if value is not None}
         self._decisions.append(
             Told(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from skysteer.errors import ResumeError
@@ -101,7 +101,7 @@ class _Course:
     @classmethod
     def of(cls, newest: Record) -> _Course:
         records = (*newest.chain, newest)
-        observations = tuple(each for record in records for each in record.observations)
+        observations = tuple(_reduced(records))
         given_up = [each for record in records for each in record.given_up]
         return cls(
             records,
@@ -179,6 +179,20 @@ class _Course:
             left = [*missed, *(each for number, each in sorted(asked.items()) if number not in answered)]
         # After a power cut it may have asked knowing points that are lost: they come first, and it asks again then.
         return tuple(each for each in left if each.known <= len(self.observations))
+
+
+def _reduced(records: Sequence[Record]) -> Iterator[Observation]:
+    """All that was measured. What a launch was not told any more was reduced, and told, in the next."""
+    told = {
+        (each.run, each.stream, each.seq_num): each.objectives
+        for record in records[1:]
+        for each in record.told
+        if not each.replay
+    }
+    for record in records:
+        for each in record.observations:
+            objectives = None if each.objectives else told.get(each.identity)
+            yield each if not objectives else replace(each, objectives=objectives, data={})
 
 
 def _in_turn(record: Record, dropped: Iterable[str]) -> list[Suggested]:

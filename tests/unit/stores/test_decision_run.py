@@ -220,8 +220,10 @@ def test_a_readback_that_is_another_kind_of_value_is_kept_beside(composer):
 @pytest.mark.parametrize("value", [np.float64(2.5), np.float32(2.5), np.int64(2), np.array(2.5), 2])
 def test_a_scalar_of_numpy_becomes_the_same_number_of_python(composer, value):
     found = event(composer.documents(told({"det": value})))
-    assert (found["told_det"], found["others"]) == (value, "{}")
+    assert found["told_det"] == value
     assert type(found["told_det"]) in (int, float)
+    # What has fewer digits than Python's numbers says so: the same calculation may give something else.
+    assert json.loads(found["others"]) == ({"": {"det": "<f4"}} if isinstance(value, np.float32) else {})
 
 
 def test_a_value_that_is_not_finite_stays_what_it_was(composer):
