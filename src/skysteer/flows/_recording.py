@@ -112,7 +112,7 @@ class Recording:
             If the recorder has ended.
         """
         recorder = self._recorder
-        if recorder is not None and recorder.written < recorder.newest_event:
+        if recorder is not None and (recorder.written < recorder.newest_event or recorder.closing):
             yield from self._written(recorder.newest_event)
 
     def everything(self) -> Plan[None]:
@@ -125,7 +125,7 @@ class Recording:
         recorder = self._recorder
         assert recorder is not None, "there is something to wait for"
         yield from _until_written(recorder, wanted)
-        if recorder.written < wanted:
+        if recorder.written < wanted or recorder.closing:
             raise StoreError(f"{recorder!r}: what is measured is not put on record any more")
 
     def holding(self, plan: Any) -> Any:
@@ -165,16 +165,17 @@ class Recording:
         """
         try:
             result = yield from plan
+            yield from self._unsubscribed()
+            yield from self.everything()
         except GeneratorExit:
             self._over(*self._in_words("abort", ""))
             raise
         except BaseException as exc:
+            closed = self._over(*self._in_words(*_status(exc)))
             yield from self._unsubscribed()
-            yield from self._ended(*self._in_words(*_status(exc)))
+            yield from self._complete(closed)
             raise
-        yield from self._unsubscribed()
-        yield from self.everything()
-        yield from self._ended(*ended_as(result))
+        yield from self._complete(self._over(*ended_as(result)))
         return result
 
     def as_measured(self, _: object = None) -> tuple[str, str]:
@@ -189,23 +190,23 @@ class Recording:
 
     def _unsubscribed(self) -> Plan[None]:
         """An outer plan may go on for days. A run that was left open is closed by others: it is still listened to."""
-        if self._run is not None and self._token is not None and not self._run.open_runs:
-            yield Msg("unsubscribe", None, self._token)
+        token, self._token = self._token, None
+        if self._run is not None and token is not None and not self._run.open_runs:
+            yield Msg("unsubscribe", None, token)
 
-    def _ended(self, status: str, reason: str) -> Plan[None]:
-        """Close the decision run, and wait until all is written; not for ever, as the plan is over."""
+    def _complete(self, closed: Future[None] | None) -> Plan[None]:
+        """Wait until all is written; not for ever, as the plan is over."""
         recorder = self._recorder
-        closed = self._over(status, reason)
         if recorder is None or (self._run is not None and self._run.open_runs):
             return
         deadline = time.monotonic() + GOODBYE + 1.0
         try:
-            if closed is None:
+            if closed is not None:
+                yield from result_of(closed, deadline)
+            else:
                 recorder.hurry()
                 if not (yield from _until_written(recorder, recorder.handed, deadline)):
-                    log.warning("%r has not written everything within %.0f s", recorder, GOODBYE)
-            else:
-                yield from result_of(closed, deadline)
+                    raise TimeoutError
         except TimeoutError:
             log.warning("%r has not written everything within %.0f s", recorder, GOODBYE)
         except OSError as exc:
