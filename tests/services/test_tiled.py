@@ -20,7 +20,7 @@ from tiled.client import from_uri
 from skysteer.errors import StoreError
 from skysteer.stores import JSONLines, documents, runs
 from skysteer.stores.tiled import TiledStore, deliver
-from tests.services.tiled_server import KEY, Senders, TiledServer, Wire
+from tests.services.tiled_server import KEY, Forks, TiledServer, Wire
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -83,20 +83,25 @@ def a_run(store, count=3, **more):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def forks():
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+@pytest.fixture(scope="module")
+def server(forks, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiled")
     (folder / "data").mkdir()
-    server = TiledServer(folder / "data", readable=folder.parent)
+    server = TiledServer(forks, folder / "data", readable=folder.parent)
     server.start()
     yield server
     server.kill()
 
 
-@pytest.fixture(scope="module")
-def senders():
-    senders = Senders()
-    yield senders
-    senders.close()
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr("skysteer.stores.tiled._process.PAUSES", (0.1, 1.0))
 
 
 @pytest.fixture
@@ -145,7 +150,8 @@ def assert_arrived(client, folder: Path, uid: str) -> None:
         assert list(table["seq_num"]) == [doc["seq_num"] for doc in expected]
         for key in expected[0]["data"]:
             if key in table:
-                assert all(map(same, table[key], (doc["data"][key] for doc in expected), strict=True)), (stream, key)
+                given = [doc["data"][key] for doc in expected]
+                assert all(same(one, other) for one, other in zip(table[key], given, strict=True)), (stream, key)
 
 
 def wait_until(true, timeout=20.0):
@@ -324,7 +330,7 @@ def test_ten_thousand_events_are_sent_at_two_thousand_a_second(server, tmp_path,
 # -- what goes wrong at the server
 
 
-def test_a_connection_cut_at_any_byte_loses_and_doubles_nothing(server, wire, senders, tmp_path, client) -> None:
+def test_a_connection_cut_at_any_byte_loses_and_doubles_nothing(wire, forks, tmp_path, client) -> None:
     rng = random.Random(5)
     folder = tmp_path / "runs"
     with JSONLines(folder) as lines:
@@ -340,15 +346,15 @@ def test_a_connection_cut_at_any_byte_loses_and_doubles_nothing(server, wire, se
     cuts = [rng.randrange(100, 12_000) for _ in range(40)]
     left = list(cuts)
     wire.cut(lambda: left.pop() if left else None)
-    senders.start(folder, wire.url)
-    assert senders.ended() == 0
+    forks.send(folder, wire.url)
+    assert forks.ended() == 0
     assert wire.cuts >= 30
     for uid in uids:
         assert_arrived(client, folder, uid)
 
 
 def test_a_sender_killed_at_any_moment_is_followed_by_one_that_loses_and_doubles_nothing(
-    server, senders, tmp_path, client
+    server, forks, tmp_path, client
 ) -> None:
     rng = random.Random(6)
     folder = tmp_path / "runs"
@@ -360,14 +366,14 @@ def test_a_sender_killed_at_any_moment_is_followed_by_one_that_loses_and_doubles
         uids.append(run.uid)
         for _ in range(3):
             run.events(4)
-            pid = senders.start(folder, server.url)
+            pid = forks.send(folder, server.url)
             time.sleep(rng.uniform(0.0, 0.5))
             os.kill(pid, 9)
-            killed += senders.ended() == -9
+            killed += forks.ended() == -9
         run.stop()
     lines.close()
-    senders.start(folder, server.url)
-    assert senders.ended() == 0
+    forks.send(folder, server.url)
+    assert forks.ended() == 0
     for uid in uids:
         assert_arrived(client, folder, uid)
 
@@ -496,10 +502,10 @@ def test_two_stores_of_one_folder_send_it_once(server, tmp_path, client) -> None
 
 
 @pytest.mark.timeout(150)
-def test_a_server_that_is_down_killed_restarted_or_wiped_has_everything_in_the_end(tmp_path, server) -> None:
+def test_a_server_that_is_down_killed_restarted_or_wiped_has_everything_in_the_end(tmp_path, forks) -> None:
     folder = tmp_path / "mortal"
     folder.mkdir()
-    mortal = TiledServer(folder, readable=tmp_path)
+    mortal = TiledServer(forks, folder, readable=tmp_path)
     store = TiledStore(tmp_path / "runs", mortal.url, api_key=KEY)
     uids = []
     try:

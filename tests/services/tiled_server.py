@@ -9,12 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 KEY = "akeyforthetests"
 
@@ -25,50 +26,68 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
+class Forks:
+    """A process that has imported what servers and senders need: those that it forks start at once."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "TILED_RETRY_ATTEMPTS": "1"},
+        )
+
+    def serve(self, folder: Path, port: int, readable: Path, key: str) -> int:
+        """Return the pid of a server that answers."""
+        self._tell("serve", folder, port, readable, key)
+        return self.ended()
+
+    def send(self, folder: Path, url: str, key: str = KEY) -> int:
+        """Return the pid of a process that sends `folder`."""
+        self._tell("send", folder, url, key)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait until the process that sends has ended, and return how."""
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        with self._process:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+    def _tell(self, *words: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(" ".join(map(str, words)) + "\n")
+        self._process.stdin.flush()
+
+
 class TiledServer:
     """A server with its data in a folder, on the same port whenever it is started."""
 
-    def __init__(self, folder: Path, *, readable: Path, key: str = KEY) -> None:
+    def __init__(self, forks: Forks, folder: Path, *, readable: Path, key: str = KEY) -> None:
         self.folder = folder
         self.key = key
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.pid = 0
         self._readable = readable
-        self._process: subprocess.Popen[str] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    def launch(self) -> None:
-        """Start the process, and do not wait until it answers."""
-        with (self.folder.parent / "server.log").open("ab") as said:
-            self._process = subprocess.Popen(
-                [sys.executable, __file__, str(self.folder), str(self.port), str(self._readable), self.key],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                text=True,
-                start_new_session=True,
-            )
-
-    def ready(self) -> None:
-        """Wait until it answers."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline().startswith("ready"), "the server ended while it was started"
+        self._forks = forks
 
     def start(self) -> None:
-        self.launch()
-        self.ready()
+        """Start it, and wait until it answers."""
+        self.pid = self._forks.serve(self.folder, self.port, self._readable, self.key)
 
     def kill(self) -> None:
         """As a power switch does it."""
-        assert self._process is not None
-        self._process.kill()
-        with self._process:
-            pass
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(self.pid).wait(10)
+            self.pid = 0
 
     def wipe(self) -> None:
         """Forget everything; the server must not run."""
@@ -176,64 +195,47 @@ class Wire:
                 self._sockets.discard(each)
 
 
-FORKS = """
-    import os, sys
-    from pathlib import Path
-    from skysteer.stores.tiled._sending import Sender
-
-    for line in sys.stdin:
-        folder, url, key = line.split()
-        pid = os.fork()
-        if pid == 0:
-            sender = Sender(Path(folder), url, key, lambda said: None)
-            sender.finish()
-            sender.run()
-            sender.close()
-            os._exit(0)
-        print(pid, flush=True)
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
-"""
-
-
-class Senders:
-    """Starts processes that send a folder and end when it is sent; they are forked, so the next one starts at once."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(FORKS)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TILED_RETRY_ATTEMPTS": "1"},
-        )
-
-    def start(self, folder: Path, url: str, key: str = KEY) -> int:
-        """Return the pid of one that sends `folder`."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{folder} {url} {key}\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-    def ended(self) -> int:
-        """Wait until it has ended, and return how."""
-        assert self._process.stdout is not None
-        return int(self._process.stdout.readline())
-
-    def close(self) -> None:
-        with self._process:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-
-
-def main(folder: str, port: str, readable: str, key: str) -> None:
+def serve(said: int, ends: int, folder: str, port: str, readable: str, key: str) -> None:
     from tiled.server import SimpleTiledServer
 
     with SimpleTiledServer(folder, api_key=key, port=int(port), readable_storage=[readable]):
-        print("ready", flush=True)
-        sys.stdin.read()
+        os.write(said, f"{os.getpid()}\n".encode())
+        os.read(ends, 1)  # nothing, when who forked it is gone
+
+
+def send(folder: str, url: str, key: str) -> None:
+    from skysteer.stores.tiled._sending import Sender
+
+    sender = Sender(Path(folder), url, key, lambda said: None, pauses=(0.02, 0.1))
+    sender.finish()
+    sender.run()
+    sender.close()
+
+
+def main() -> None:
+    import tiled.catalog
+    import tiled.server.app
+    import tiled.server.simple  # noqa: F401
+
+    import skysteer.stores.tiled._sending  # noqa: F401
+
+    ends, held = os.pipe()
+    for line in sys.stdin:
+        what, *words = line.split()
+        pid = os.fork()
+        if pid == 0:
+            os.close(held)
+            if what == "send":
+                send(*words)
+            elif os.fork() == 0:  # nobody's child: nobody waits for it
+                serve(1, ends, *words)
+            os._exit(0)
+        if what == "send":
+            print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        if what == "send":
+            print(os.waitstatus_to_exitcode(status), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def main() -> None:
     for name in ("skysteer", "bluesky_tiled_plugins"):
         logging.getLogger(name).addHandler(_Said(channel))
         logging.getLogger(name).propagate = False
-    sender = Sender(Path(told["folder"]), told["url"], told["key"], channel.say)
+    warnings.simplefilter("ignore")  # of event-model, about errors that are raised as well
+    sender = Sender(Path(told["folder"]), told["url"], told["key"], channel.say, pauses=tuple(told["pauses"]))
 
     def listen() -> None:
         for line in sys.stdin.buffer:

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 AGAIN = (0.5, 30.0)
 """Seconds until a process that died is started again, the first time and after many."""
+PAUSES = (0.2, 30.0)
+"""Seconds until it is tried again to send, the first time and after many."""
 FIELDS = {entry.name for entry in dataclasses.fields(Upload)}
 
 
@@ -37,7 +39,7 @@ class Uploader:
     """
 
     def __init__(self, folder: Path, url: str, key: str | None) -> None:
-        self._told = {"folder": str(folder), "url": url, "key": key}
+        self._told = {"folder": str(folder), "url": url, "key": key, "pauses": PAUSES}
         self._url = url
         self._changed = threading.Condition()
         self._status = Upload()

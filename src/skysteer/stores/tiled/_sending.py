@@ -25,8 +25,6 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at the sizes of the files."""
-SHORTEST, LONGEST = 0.2, 30.0
-"""Seconds until it is tried again, the first time and after many."""
 KEY_AGAIN = 5.0
 """Seconds until a key that was refused is tried again, the first time."""
 TRIES = 3
@@ -69,9 +67,20 @@ class Sender:
         Of the server.
     report
         Called with what there is to say of it.
+    pauses
+        Seconds until it is tried again, the first time and after many.
     """
 
-    def __init__(self, folder: Path, url: str, key: str | None, report: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        key: str | None,
+        report: Callable[[dict[str, Any]], None],
+        *,
+        pauses: tuple[float, float],
+    ) -> None:
+        self._shortest, self._longest = pauses
         self._folder = folder
         self._url = url
         self._key = key
@@ -212,7 +221,7 @@ class Sender:
         if trouble is Trouble.refused and sending.failures >= TRIES:
             self._set_aside(name, f"the server will not take it: {exc}")
             return trouble
-        sending.not_before = time.monotonic() + min(SHORTEST * 2.0 ** (sending.failures - 1), LONGEST)
+        sending.not_before = time.monotonic() + min(self._shortest * 2.0 ** (sending.failures - 1), self._longest)
         self._said(trouble, exc)
         if trouble in {Trouble.away, Trouble.changed}:
             self._verify = True
@@ -238,8 +247,8 @@ class Sender:
         self._problem = said
 
     def _longer(self, trouble: Trouble) -> None:
-        least = KEY_AGAIN if trouble is Trouble.key else SHORTEST
-        self._pause = min(max(least, 2 * self._pause), LONGEST)
+        least = KEY_AGAIN if trouble is Trouble.key else self._shortest
+        self._pause = min(max(least, 2 * self._pause), max(least, self._longest))
 
     def _find_lost(self, catalog: Catalog) -> None:
         """Send again what the server once had and has not any more: it was wiped, or put back to an earlier day."""
