@@ -159,7 +159,7 @@ class Index:
 
     def entries(self, found: Mapping[str, int]) -> list[RunEntry]:
         """Return what is known, joined."""
-        here = [entry for name, entry in self._begun.items() if name in found]
+        here = self._without_copies([entry for name, entry in self._begun.items() if name in found], found)
         decided = {entry.uid: entry for entry in here if entry.kind == "decisions"}
         owner = {run: uid for uid, linked in self._links.items() for run in linked if uid in decided}
         measured: dict[str, list[str]] = {}
@@ -169,6 +169,19 @@ class Index:
         resumed_by = {old: by for old, by in self._taken_over.items() if by in decided}
         resumed_by |= {entry.resumes: entry.uid for entry in decided.values() if entry.resumes}
         return [self._joined(entry, decided, owner, measured, resumed_by) for entry in here]
+
+    def _without_copies(self, here: list[RunEntry], found: Mapping[str, int]) -> list[RunEntry]:
+        """Of several files with one run, keep the one that is complete, or being written, or the longest."""
+        best: dict[str, RunEntry] = {}
+        for entry in here:
+            other = best.setdefault(entry.uid, entry)
+            if other is not entry and self._worth(entry, found) > self._worth(other, found):
+                best[entry.uid] = entry
+        return list(best.values())
+
+    def _worth(self, entry: RunEntry, found: Mapping[str, int]) -> tuple[bool, bool, int]:
+        name = entry.path.name
+        return name in self._ended, _is_locked(entry.path), found[name]
 
     def _joined(
         self,

@@ -123,6 +123,16 @@ def test_runs_that_were_copied_here_are_listed(launch, folder, tmp_path):
     assert runs(folder)[-1].exit_status == "success"
 
 
+@pytest.mark.parametrize("name", ["a copy.jsonl", "2999-copy.jsonl"])
+def test_a_copy_of_a_run_is_not_another_run(launch, folder, name):
+    before = runs(folder)
+    for entry in before:
+        (folder / f"{entry.uid} {name}").write_bytes(entry.path.read_bytes()[:-7])
+    assert runs(folder) == before
+    (folder / "index.jsonl").unlink()
+    assert {entry.uid: entry.path for entry in runs(folder)} == {entry.uid: entry.path for entry in before}
+
+
 def test_a_measurement_that_only_its_decision_run_names_is_linked(folder):
     run, decisions = run_of(2), decisions_of(0, stop=False, flow="watch")
     decisions.event("runs", run=run.uid, moment="opened")
