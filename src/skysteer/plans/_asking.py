@@ -173,7 +173,8 @@ class Asking:
             case "fallback":
                 assert self._fallback is not None, "Patience sees to it that there is one"
                 log.warning("%s; the fallback is asked", error)
-                question = self._fallback.ask(1, known=known, pending=ticket.pending)
+                # What was pending when the recommender was asked has been measured by now.
+                question = self._fallback.ask(1, known=known)
                 answer = yield from self._answer(self._fallback, question)
                 if isinstance(answer, tuple):
                     self.fallen_back += len(answer)
