@@ -238,7 +238,7 @@ def test_a_complete_run_is_not_resumed(world: World) -> None:
     assert lives.live()
     words = refused(lives)
     assert "complete" in words
-    assert "max_points=4" in words
+    assert "4 of 4 points" in words
 
 
 def test_more_points_may_be_asked_of_a_complete_run(world: World) -> None:
@@ -312,13 +312,11 @@ def test_a_stop_document_that_never_came_is_written_when_the_run_goes_on(cut_off
     assert (decisions.stop, measurement.stop) == (None, None)
     events = len(measurement.events("primary"))
     assert cut_off.live()
-    newest = cut_off.chain()[-1].start["uid"]
     decisions = cut_off.chain()[0]
     [measurement] = cut_off.folder.measured(decisions)
     for run in (decisions, measurement):
         assert run.stop is not None
         assert run.stop["exit_status"] == "fail"
         assert "ended without closing this run" in run.stop["reason"]
-        assert newest[:8] in run.stop["reason"]
     assert measurement.stop["num_events"]["primary"] == events
     cut_off.check(world.undisturbed(points=8))

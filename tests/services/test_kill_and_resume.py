@@ -231,7 +231,7 @@ def test_files_that_end_anywhere_lose_no_more_than_what_is_cut_off(world):
                 continue
             for path in lives.folder.path.iterdir():
                 content = path.read_bytes()
-                start = content.index(b"\n") + 1
+                start = content.find(b"\n") + 1
                 path.write_bytes(content[: moments.randint(start, len(content))])
             kept = lives.trajectory()
             assert lives.live()

@@ -138,7 +138,7 @@ def _begun_again(
     try:
         goes_on = {"resumes": before.resumption.uid, "warnings": list(before.resumption.warnings)}
         yield from recording.begin({**decided, **goes_on}, speakers)
-        yield from recording.hold()
+        yield from recording.everything()
         before.released(by=recording.uid or "")
     finally:
         before.close()
