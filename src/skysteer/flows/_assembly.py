@@ -112,6 +112,7 @@ def adaptive(
         # Of a scan that was cut off behind its last point nothing is measured, and nobody was asked.
         known = result.measured if held.progress.measured < held.max_points else 0
         best = yield from _best(advisor, asked.patience, result, known)
+        yield from _states_kept(told, asked.patience)
         if asked.finally_move == "best" and best is not None:
             there = _destination(cleared.space, best)
             if problems := cleared.space.problems(there):
@@ -280,8 +281,7 @@ def _started(advisor: Advisor) -> Plan[None]:
 def _best(advisor: Advisor, patience: Patience, result: AdaptiveResult, known: int) -> Plan[Mapping[str, Any] | None]:
     """The best point, once every measured point was told. None if the recommender is silent or fails."""
     future = advisor.best(known=known)
-    forever = patience.timeout is None or patience.on_timeout == "wait"
-    deadline = None if forever else time.monotonic() + (patience.timeout or 0.0)
+    deadline = _deadline(patience)
     try:
         return (yield from result_of(future, deadline))
     except FieldError as exc:
@@ -291,6 +291,21 @@ def _best(advisor: Advisor, patience: Patience, result: AdaptiveResult, known: i
         if advisor.knows_best or not isinstance(exc, TimeoutError):
             log.warning("the recommender does not say which point is best: %s", exc)
         return None
+
+
+def _states_kept(advisors: Sequence[Advisor], patience: Patience) -> Plan[None]:
+    """Have the recommenders write their states, those that can: a scan that asks for more goes on from there."""
+    deadline = _deadline(patience)
+    for written in [advisor.checkpoint() for advisor in advisors]:
+        with suppress(TimeoutError):
+            yield from result_of(written, deadline)
+
+
+def _deadline(patience: Patience) -> float | None:
+    """How long to wait for a recommender when all is measured, on the monotonic clock."""
+    if patience.timeout is None or patience.on_timeout == "wait":
+        return None
+    return time.monotonic() + patience.timeout
 
 
 def _destination(space: Space, best: Mapping[str, Any]) -> dict[str, Any]:
