@@ -17,7 +17,7 @@ __all__ = ["Logbook", "points_of"]
 
 RUNS = "runs"
 """Name of the folder."""
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds that are waited at the end for what is not yet sent."""
 
 
@@ -95,10 +95,10 @@ class Logbook:
         if not status.waiting_runs:
             return f"all of it is in the Tiled server at {tiled.url}"
         runs = "1 run waits" if status.waiting_runs == 1 else f"{status.waiting_runs} runs wait"
-        why = f" ({status.problem})" if status.problem else ""
+        why = status.problem or f"{tiled.url} did not take all of it within {PATIENCE:.0f} s"
         return (
-            f"{runs} for the Tiled server at {tiled.url}{why}; nothing is lost, send it later with: "
-            f"skysteer upload {self.folder} --tiled {tiled.url}"
+            f"{runs} for the Tiled server: {why}\n"
+            f"nothing is lost; send it later with: skysteer upload {self.folder} --tiled {tiled.url}"
         )
 
     def __enter__(self) -> Self:
