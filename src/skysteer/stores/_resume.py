@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -97,19 +97,19 @@ class _Course:
     """Of those that were given up because a device failed."""
     dropped: frozenset[str]
     """Of those that nobody waited for."""
+    answers: tuple[_Answers, ...]
+    """Of each record."""
 
     @classmethod
     def of(cls, newest: Record) -> _Course:
         records = (*newest.chain, newest)
         observations = tuple(_reduced(records))
         given_up = [each for record in records for each in record.given_up]
-        return cls(
-            records,
-            observations,
-            frozenset(each.suggestion for each in observations if each.suggestion is not None),
-            tuple(dict.fromkeys(each.suggestion for each in given_up if each.kind == "device")),
-            frozenset(each.suggestion for each in given_up if each.kind == "dropped"),
-        )
+        measured = frozenset(each.suggestion for each in observations if each.suggestion is not None)
+        failed = tuple(dict.fromkeys(each.suggestion for each in given_up if each.kind == "device"))
+        dropped = frozenset(each.suggestion for each in given_up if each.kind == "dropped")
+        answers = tuple(_Answers.of(record, dropped, measured.union(failed)) for record in records)
+        return cls(records, observations, measured, failed, dropped, answers)
 
     @property
     def progress(self) -> Progress:
@@ -141,10 +141,13 @@ class _Course:
         )
 
     def _suggestions(self) -> Iterator[Suggestion]:
-        """All that were made. Of an answer that is cut off, what was measured: the rest is asked for again."""
-        for record in self.records:
+        """All that were made, but for those that are asked for again: also what is left of an answer that is cut off.
+
+        What was measured of such an answer counts.
+        """
+        for record, answers in zip(self.records, self.answers, strict=True):
             for answer in record.suggested:
-                yield from answer.suggestions
+                yield from (each for each in answer.suggestions if each.id not in answers.left_out)
             for answer in record.incomplete:
                 yield from (each for each in answer.suggestions if each.id in self.measured)
 
@@ -162,8 +165,8 @@ class _Course:
         gone = self.measured.union(self.failed, self.dropped)
         return tuple(
             each
-            for record in self.records
-            for answer in _in_turn(record, self.dropped)
+            for answers in self.answers
+            for answer in answers.in_turn
             for each in answer.suggestions
             if each.id not in gone
         )
@@ -171,9 +174,8 @@ class _Course:
     def _asked(self) -> tuple[Asked, ...]:
         """Questions asked ahead that were not answered. Each launch begins with those that were left of the last."""
         left: list[Asked] = []
-        for record in self.records:
-            asked = {each.question: each for each in record.asked}
-            answered = _answered(record, self.dropped)
+        for record, answers in zip(self.records, self.answers, strict=True):
+            asked, answered = {each.question: each for each in record.asked}, answers.answered
             # Killed before it had asked all of them again.
             missed = [each for number, each in enumerate(left) if number not in asked and number not in answered]
             left = [*missed, *(each for number, each in sorted(asked.items()) if number not in answered)]
@@ -195,34 +197,42 @@ def _reduced(records: Sequence[Record]) -> Iterator[Observation]:
             yield each if not objectives else replace(each, objectives=objectives, data={})
 
 
-def _in_turn(record: Record, dropped: Iterable[str]) -> list[Suggested]:
-    """The answers of a launch, in the order in which their suggestions are measured."""
-    answers, missed, fallen_back = _sorted_out(record, frozenset(dropped))
-    placed = dict(zip(missed, fallen_back, strict=False))
-    in_turn = [answer for _, answer in sorted([*answers.items(), *placed.items()], key=lambda each: each[0])]
-    return [*in_turn, *fallen_back[len(placed) :]]
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the questions of one launch came to."""
 
-
-def _answered(record: Record, dropped: Iterable[str]) -> set[int]:
+    in_turn: tuple[Suggested, ...]
+    """Answers in the order in which their suggestions are measured."""
+    answered: frozenset[int]
     """Questions that led to suggestions, of the recommender or in its place of the fallback."""
-    answers, missed, fallen_back = _sorted_out(record, frozenset(dropped))
-    return {*answers, *missed[: len(fallen_back)]}
+    left_out: frozenset[str]
+    """Ids of suggestions that come behind a question without an answer: they are asked for again, in turn."""
 
-
-def _sorted_out(record: Record, dropped: frozenset[str]) -> tuple[dict[int, Suggested], list[int], Sequence[Suggested]]:
-    """Answers of the recommender by question, its questions for which the fallback stands in, and what that said.
-
-    The fallback counts its own questions: they are in the order of those that it stands in for.
-    """
-    taken = [each for each in record.suggested if not dropped.intersection(one.id for one in each.suggestions)]
-    answers = {each.question: each for each in taken if each.origin == "recommender"}
-    missed = {
-        each.question
-        for each in record.refused
-        if each.origin == "recommender" and each.kind in ("refused", "failed", "silent")
-    }
-    fallen_back = sorted((each for each in taken if each.origin == "fallback"), key=lambda each: each.question)
-    return answers, sorted(missed - answers.keys()), fallen_back
+    @classmethod
+    def of(cls, record: Record, dropped: frozenset[str], settled: frozenset[str]) -> _Answers:
+        taken = [each for each in record.suggested if not dropped.intersection(one.id for one in each.suggestions)]
+        answers = {each.question: each for each in taken if each.origin == "recommender"}
+        # The fallback counts its own questions: they are in the order of those that it stands in for.
+        fallen_back = sorted((each for each in taken if each.origin == "fallback"), key=lambda each: each.question)
+        missed = {
+            each.question
+            for each in record.refused
+            if each.origin == "recommender" and each.kind in ("refused", "failed", "silent")
+        }
+        missed = sorted(missed - answers.keys())
+        left_out: set[str] = set()
+        if len(missed) > len(fallen_back):
+            first = missed[len(fallen_back)]
+            for question in [question for question in answers if question > first]:
+                ids = {each.id for each in answers[question].suggestions}
+                if not ids & settled:
+                    left_out |= ids
+                    del answers[question]
+        placed = dict(zip(missed, fallen_back, strict=False))
+        in_turn = [answer for _, answer in sorted([*answers.items(), *placed.items()], key=lambda each: each[0])]
+        return cls(
+            (*in_turn, *fallen_back[len(placed) :]), frozenset(answers.keys() | placed.keys()), frozenset(left_out)
+        )
 
 
 # ------------------------------------------------------------ whether it may go on
