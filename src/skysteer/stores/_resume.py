@@ -43,7 +43,7 @@ class Resumption:
         return claim(self.record.entry)
 
 
-def resume_from(record: Record, about: Mapping[str, Any] | None = None) -> Resumption:
+def resume_from(record: Record, about: Mapping[str, Any] | None = None, *, max_points: int | None = None) -> Resumption:
     """Find where a scan goes on. Nothing is changed on the disk.
 
     Parameters
@@ -53,6 +53,8 @@ def resume_from(record: Record, about: Mapping[str, Any] | None = None) -> Resum
     about
         What the start document of the new decision run will say under ``"skysteer"``: who measures now what,
         where, and how many points. Without it nothing is compared.
+    max_points
+        How many points the whole scan is to have; by default as ``about`` says, or else as on record.
 
     Raises
     ------
@@ -72,7 +74,8 @@ def resume_from(record: Record, about: Mapping[str, Any] | None = None) -> Resum
                 "nothing has moved"
             )
     course = _Course.of(record)
-    _check_it_is_not_complete(record, course, now)
+    wanted = max_points or part(now, "options").get("max_points")
+    _check_it_is_not_complete(record, course, wanted)
     first = min((each.number for each in course.records[0].told if each.origin == "recommender"), default=0)
     if first:
         warnings.append(
@@ -253,10 +256,10 @@ def _check_it_may(record: Record) -> None:
         )
 
 
-def _check_it_is_not_complete(record: Record, course: _Course, now: Mapping[str, Any]) -> None:
+def _check_it_is_not_complete(record: Record, course: _Course, max_points: int | None) -> None:
     """A scan that was cut off behind its last point has still to end in order: that is not complete."""
     planned = int(part(record.about, "options").get("max_points") or 0)
-    wanted = int(part(now, "options").get("max_points") or planned)
+    wanted = planned if max_points is None else max_points
     measured = len(course.observations)
     ended = record.entry.exit_status == "success"
     if measured >= wanted and (ended or wanted < planned):
