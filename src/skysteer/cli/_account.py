@@ -27,7 +27,7 @@ from skysteer.stores._record import Record
 
 from ._wording import duration, place
 
-__all__ = ["Account", "Measured", "Remark", "account_of", "bare_account"]
+__all__ = ["Account", "Measured", "Remark", "account_of", "bare_account", "extent_of", "part"]
 
 Kind = Literal["refused", "given up", "worker", "checkpoint", "verdict", "steering", "again", "resumed", "run", "end"]
 
@@ -109,7 +109,7 @@ class Account:
     @property
     def goal(self) -> tuple[int, str] | None:
         """1 for the highest or -1 for the lowest, and of which objective; ``None`` where the record does not say."""
-        settings: Mapping[str, Any] = (self.about.get("recommender") or {}).get("settings") or {}
+        settings = part(part(self.about, "recommender"), "settings")
         for name, sign in (("maximize", 1), ("minimize", -1)):
             if isinstance(objective := settings.get(name), str):
                 return sign, objective
@@ -220,7 +220,7 @@ class _Teller:
 
     def resumed(self, before: Record, record: Record) -> None:
         """Another process went on."""
-        program: Mapping[str, Any] = record.about.get("program") or {}
+        program = part(record.about, "program")
         who = f" by {program['user']} on {program['host']}" if program.get("user") and program.get("host") else ""
         last = self._line[-1].time if self._line else before.entry.time
         self._line.append(
@@ -349,9 +349,13 @@ def _nth(number: int) -> str:
     return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
 
 
+def part(about: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return a mapping in a description, empty where it is not there."""
+    return about.get(key) or {}
+
+
 def _initial(record: Record) -> Sequence[Mapping[str, Any]]:
-    options: Mapping[str, Any] = record.about.get("options") or {}
-    return options.get("initial") or ()
+    return part(record.about, "options").get("initial") or ()
 
 
 def _units(records: Iterable[Record]) -> dict[str, str]:
@@ -384,7 +388,8 @@ def _events(entries: Iterable[RunEntry], units: dict[str, str]) -> Iterator[Meas
         axes: list[str] = []
         for name, doc in documents(entry.path):
             if name == "start":
-                axes = [str(each) for each in doc.get("motors") or ()]
+                motors: Sequence[Any] = doc.get("motors") or ()
+                axes = [str(each) for each in motors]
             elif name == "descriptor" and doc.get("name", "primary") == "primary":
                 hinted = {key for each in (doc.get("hints") or {}).values() for key in each.get("fields", ())}
                 keys[doc["uid"]] = single = {

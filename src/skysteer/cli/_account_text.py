@@ -10,7 +10,7 @@ import typer
 
 from skysteer.model import Axis
 
-from ._account import Account, Measured, Remark, extent_of
+from ._account import Account, Measured, Remark, extent_of, part
 from ._wording import clock, count, day_and_time, decimals_of, duration, number, place, wrapped
 
 __all__ = ["LABELS", "Columns", "header", "rows"]
@@ -25,8 +25,8 @@ COLOURS: Mapping[str, str] = {
 }  # fmt: skip
 
 COUNTED: Mapping[str, str] = {
-    "given up": "given up", "refused": "questions without an answer", "worker": "workers replaced",
-    "verdict": "verdicts", "steering": "times steered by hand",
+    "given up": "suggestion{s} given up", "refused": "question{s} without an answer",
+    "worker": "worker{s} replaced", "verdict": "verdict{s}", "steering": "time{s} steered by hand",
 }  # fmt: skip
 """Kinds of remarks that are counted, and how they are called."""
 
@@ -47,16 +47,16 @@ def header(account: Account, columns: int) -> list[str]:
     say("by", _recommender(about.get("recommender"), account))
     if about.get("fallback"):
         say("fallback", _recommender(about.get("fallback"), None))
-    say("settings", _settings((about.get("recommender") or {}).get("settings") or {}, account))
+    say("settings", _settings(part(part(about, "recommender"), "settings"), account))
     if account.space is not None:
         say("where", "; ".join(_range(axis) for axis in account.space.axes))
     say("reads", ", ".join(_objectives(account)))
-    say("asked for", _options(about.get("options") or {}))
+    say("asked for", _options(part(about, "options")))
     for dog in about.get("watchdogs") or ():
         say("watchdog", _watchdog(dog))
     say("came to", _outcome(account))
-    say("program", _program(about.get("program") or {}))
-    say("note", _metadata(about.get("md") or {}))
+    say("program", _program(part(about, "program")))
+    say("note", _metadata(part(about, "md")))
     if len(account.records) > 1:
         say("resumed", " -> ".join(each.entry.uid[:8] for each in account.records))
     say("files", ", ".join([each.path.name for each in account.entries[-3:]] +
@@ -69,7 +69,7 @@ def header(account: Account, columns: int) -> list[str]:
 def _recommender(said: Mapping[str, Any] | None, account: Account | None) -> str:
     if not said:
         return ""
-    version: Mapping[str, Any] = said.get("version") or {}
+    version = part(said, "version")
     package = f"{version.get('package', '')} {version.get('version', '')}".strip()
     seed = f"seed {said['seed']}" if said.get("seed") is not None else "no seed"
     text = (
@@ -102,7 +102,7 @@ def _range(axis: Any) -> str:
 
 
 def _objectives(account: Account) -> list[str]:
-    fields: Mapping[str, Any] = account.about.get("fields") or {}
+    fields = part(account.about, "fields")
     names: Sequence[str] = account.about.get("objectives") or list(fields.get("objectives") or ())
     reduced = " (reduced from what was measured)" if fields.get("reduced") else ""
     return [f"{name}{_in(account.units.get(name, ''))}{reduced}" for name in names]
@@ -122,7 +122,7 @@ def _options(options: Mapping[str, Any]) -> str:
         parts.append(f"{batch} a question")
     if lookahead := options.get("lookahead"):
         parts.append(f"{lookahead} asked ahead while measuring")
-    patience: Mapping[str, Any] = options.get("patience") or {}
+    patience = part(options, "patience")
     if patience.get("timeout") is not None:
         then = {"wait": "then a warning", "fallback": "then the fallback is asked", "finish": "then the scan ends",
                 "abort": "then the scan is aborted"}.get(str(patience.get("on_timeout")), "")  # fmt: skip
@@ -135,8 +135,8 @@ def _options(options: Mapping[str, Any]) -> str:
 
 
 def _watchdog(dog: Mapping[str, Any]) -> str:
-    every = dog.get("every") or 1
-    rest = [f"looks at every {every}th event" if every != 1 else "looks at every event"]
+    every = dog.get("every") or "event"
+    rest = [f"looks at every {every}" if isinstance(every, str) else f"looks at every {every}th event"]
     if dog.get("silent_after"):
         rest.append(f"called silent after {duration(float(dog['silent_after']))}")
     judge = str(dog.get("judge") or "")
@@ -149,7 +149,7 @@ def _outcome(account: Account) -> str:
     kinds = [each.kind for each in account.remarks]
     parts = [count(len(points), "point")]
     parts += [
-        f"{kinds.count(kind)} {words}"
+        f"{(many := kinds.count(kind))} {words.format(s='' if many == 1 else 's')}"
         for kind, words in COUNTED.items()
         if kind in kinds
     ]  # fmt: skip
@@ -166,7 +166,7 @@ def _program(program: Mapping[str, Any]) -> str:
     if not program:
         return ""
     argv = [str(word) for word in program.get("argv") or ()]
-    versions: Mapping[str, Any] = program.get("versions") or {}
+    versions = part(program, "versions")
     main = [f"{name} {versions[name]}" for name in ("skysteer", "bluesky") if versions.get(name)]
     command = " ".join([argv[0].rsplit("/", 1)[-1], *argv[1:]]) if argv else "?"
     return (
@@ -192,12 +192,14 @@ class Columns:
     """The points that the widths are made for."""
     thought: bool = True
     """Whether there is a column with the time in ``suggest``."""
+    bare: bool = False
+    """Whether there is nothing but places and readings."""
 
     def __post_init__(self) -> None:
         self._decimals = decimals(self.account)
         self._places = self._names("axes", self.account.space)
         self._reads = self._names("objectives", None)
-        self._waits = any(each.answer is not None for each in self.shown)
+        self._waits = not self.bare and any(each.answer is not None for each in self.shown)
         times = [each.time - self.account.began for each in self.account.timeline]
         self._span = max(times, default=0.0)
         self._fit()
@@ -216,7 +218,7 @@ class Columns:
                 names.append("thought")
                 units.append("")
         lines = [self._line(names), self._line(units)]
-        if any(each.why for each in self.shown):
+        if not self.bare and any(each.why for each in self.shown):
             lines[0] = f"{lines[0]}  why there"
         return [line.rstrip() for line in lines]
 
@@ -226,8 +228,8 @@ class Columns:
         if self._tall:
             units = self.account.units
             text = f"{place(point.axes, units, self._decimals)}; {place(point.objectives, units)}"
-            return [f"{first}  {point.why}".rstrip(), *wrapped("", text, self.width, self._indent)]
-        if not point.why:
+            return [f"{first}  {'' if self.bare else point.why}".rstrip(), *wrapped("", text, self.width, self._indent)]
+        if self.bare or not point.why:
             return [first.rstrip()]
         return wrapped(f"{first}  ", point.why, self.width, len(first) + 2)
 
@@ -255,7 +257,12 @@ class Columns:
             self._widths = [max(map(len, cells)) for cells in zip(names, units, *rows, strict=True)]
             self._indent = self._widths[0] + self._widths[1] + 4
             left = self.width - sum(self._widths) - 2 * len(self._widths)
-            if self._tall or left >= NARROW + 8 or (left >= NARROW and not (self.thought and self._waits)):
+            if (
+                self._tall
+                or (self.bare and left >= 0)
+                or left >= NARROW + 8
+                or (left >= NARROW and not (self.thought and self._waits))
+            ):
                 return
             if self.thought and self._waits:
                 self.thought = False

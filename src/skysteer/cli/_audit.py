@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ._account import Account, Measured, Remark
+from ._account import Account, Measured, Remark, part
 from ._account_text import LABELS, Columns, decimals
 from ._wording import clock, count, duration, number, place, wrapped
 
@@ -35,7 +35,7 @@ def audit(account: Account, point: Measured, columns: int) -> list[str]:
     if answer is None:
         say("why there", f"{point.why}: no recommender was asked" if point.why else "nothing on record says why")
         return lines
-    who = (account.about.get(answer.origin) or {}).get("name") or f"the {answer.origin}"
+    who = part(account.about, answer.origin).get("name") or f"the {answer.origin}"
     asked = duration(max(0.0, answer.asked - account.began))
     say(
         "why there",
@@ -55,7 +55,7 @@ def audit(account: Account, point: Measured, columns: int) -> list[str]:
     say("it knew", _knew(account, answer.told, known))
     if known:
         newest = known[-NEWEST:]
-        layout = Columns(account, columns - LABELS, newest, thought=False)
+        layout = Columns(account, columns - LABELS, newest, thought=False, bare=True)
         table = [*filter(str.strip, layout.heads()), *(line for one in newest for line in layout.row(one))]
         lines += [" " * LABELS + line for line in table]
         if (best := account.best(known)) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,7 +108,9 @@ def remade(record: Record, seed: int | None = None) -> Recommender:
     from skysteer.recommenders._about import About
     from skysteer.stores._replay import differing
 
-    about: Mapping[str, Any] = record.about.get("recommender") or {}
+    from ._account import part
+
+    about = part(record.about, "recommender")
     spec = str(about.get("class") or "")
     name = str(about.get("name") or "the recommender")
     if not spec or record.space is None:
@@ -137,14 +139,14 @@ def remade(record: Record, seed: int | None = None) -> Recommender:
 
 def _makers(record: Record, spec: str) -> Iterator[Callable[[int], Recommender]]:
     """Ways in which it may have been made, to be tried; what comes of them is compared with the record."""
+    from ._account import part
     from ._named import make_named
 
-    program: Mapping[str, Any] = record.about.get("program") or {}
-    if "demo" in (program.get("argv") or ())[1:2]:
+    if "demo" in part(record.about, "program").get("argv", [])[1:2]:
         from ._demo import recommender
 
         yield recommender
-    settings: Mapping[str, Any] = (record.about.get("recommender") or {}).get("settings") or {}
+    settings = part(part(record.about, "recommender"), "settings")
     space = record.space
     assert space is not None, "the caller looks"
     objectives = record.about.get("objectives") or ["det"]
@@ -175,7 +177,7 @@ def _numbers_alike(record: Record, made: Recommender) -> bool:
 
 
 def _named(record: Record, spec: str, seed: int | None, goal: str | None) -> Recommender:
-    from ._account import account_of
+    from ._account import account_of, part
     from ._named import make_named
 
     if record.space is None:
@@ -183,6 +185,6 @@ def _named(record: Record, spec: str, seed: int | None, goal: str | None) -> Rec
     known = account_of(record).goal if goal is None else None
     wanted: Any = goal or ("minimize" if known is not None and known[0] < 0 else "maximize")
     objectives = record.about.get("objectives") or ["det"]
-    recorded: Any = (record.about.get("recommender") or {}).get("seed")
+    recorded: Any = part(record.about, "recommender").get("seed")
     named = make_named(spec, space=record.space, objective=known[1] if known else str(objectives[0]), goal=wanted)
     return named(recorded or 0 if seed is None else seed)
