@@ -20,25 +20,27 @@ WORKER = "thread"
 """Where the recommender computes: "thread" or "process"."""
 SEED = 0
 """Of the simulated sample, its noise, and the search."""
+RECORD = "skysteer-runs"
+"""Folder of the record, from which a scan that was cut off goes on (skysteer resume), or "" for none."""
 
 
-def hunt(detector, motors):
+def hunt(detector, motors, resume=None):
     """Search with counts of a detector, and drive to the best point."""
     space = Space(*(Axis(motor.name, -HALF_WIDTH, HALF_WIDTH, units="mm") for motor in motors))
     hunter = GaussianProcess(space, maximize=detector.name, counts=True, seed=SEED)
     return adaptive_scan(
         [detector], motors, hunter, objectives=[detector.name], max_points=MAX_POINTS, worker=WORKER,
-        finally_move="best",
+        finally_move="best", record=RECORD or None, resume=resume,
     )  # fmt: skip
 
 
-def main():
+def main(resume=None):
     with RunEngine() as RE:
         beam = SimulatedBeamline(RE, seed=SEED)
         motors = [beam.x, beam.y][:DIMENSIONS]
         if DIMENSIONS == 1:
             RE(mv(beam.y, beam.true_peak.y)).result()
-        result = RE(hunt(beam.det, motors)).result().plan_result
+        result = RE(hunt(beam.det, motors, resume)).result().plan_result
         found = {motor.name: motor.position for motor in motors}
     true = {name: beam.true_peak.position[name] for name in found}
     print(f"{result.measured} points: {result.reason}")

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from skysteer import Axis, RunEngine, Space, adaptive_scan
 from skysteer.recommenders.library import LibraryRecommender
+from skysteer.stores import Record
 from skysteer.testing import SimulatedWafer
 
 MAX_POINTS = 100
@@ -24,6 +25,8 @@ PICTURE = "phase_map.png"
 """File of the picture, or "" for none."""
 SEED = 0
 """Of the simulated noise and the recommender."""
+RECORD = "skysteer-runs"
+"""Folder of the record, from which a scan that was cut off goes on (skysteer resume), or "" for none."""
 
 
 def mapper(space, objective):
@@ -37,6 +40,12 @@ def mapper(space, objective):
         )
     # 0.5 is halfway between the two phases.
     return LibraryRecommender.of_grid(space, POSITIONS, edges=objective, level=0.5, seed=SEED)
+
+
+def measured_before(run):
+    """What an earlier life of the map measured: data key to value, of each point."""
+    record = Record.read(RECORD, run)
+    return [point.point() for one in (*record.chain, record) for point in one.observations]
 
 
 def nearest(measured, values, places):
@@ -68,16 +77,17 @@ def draw(measured, right, places, map_, truth, wrong):
     plt.close(figure)
 
 
-def main():
-    events = []
+def main(resume=None):
+    events = [] if resume is None else measured_before(resume)
     with RunEngine() as RE:
         wafer = SimulatedWafer(RE, seed=SEED)
         space = Space(Axis("x", -5, 5, units="mm"), Axis("y", -5, 5, units="mm"))
         RE.subscribe(lambda _, doc: events.append(doc["data"]), "event")
         key = f"{wafer.xrd.name}-ratio"
         scan = adaptive_scan(
-            [wafer.xrd], [wafer.x, wafer.y], mapper(space, key), objectives=[key], max_points=MAX_POINTS
-        )
+            [wafer.xrd], [wafer.x, wafer.y], mapper(space, key), objectives=[key], max_points=MAX_POINTS,
+            record=RECORD or None, resume=resume,
+        )  # fmt: skip
         result = RE(scan).result().plan_result
     measured = np.array([[event["x"], event["y"]] for event in events])
     right = np.array([event[key] > 0.5 for event in events])

@@ -19,6 +19,8 @@ EXPOSURES = 3
 """Patterns that are counted at each sample."""
 SEED = 0
 """Of the simulated noise and the recommender."""
+RECORD = "skysteer-runs"
+"""Folder of the record, from which a scan that was cut off goes on (skysteer resume), or "" for none."""
 
 
 def spectrum(run):
@@ -37,7 +39,7 @@ def agree(found, truth):
     return np.array(phase_of)[found] == truth
 
 
-def main():
+def main(resume=None):
     with RunEngine() as RE:
         wafer = SimulatedWafer(RE, seed=SEED)
         row = np.linspace(-4.5, 4.5, SAMPLES).tolist()
@@ -45,7 +47,7 @@ def main():
         scout = Cluster(samples, map="spectrum", seed=SEED)
         runs = adaptive_runs(
             [wafer.xrd], [wafer.x, wafer.y], scout, objectives=["spectrum"], reduce=spectrum, measure=expose,
-            max_points=MAX_RUNS,
+            max_points=MAX_RUNS, record=RECORD or None, resume=resume,
         )  # fmt: skip
         result = RE(runs).result().plan_result
     found, _ = scout.predict(samples)

@@ -10,7 +10,7 @@ import typer
 
 import skysteer
 
-from . import _check, _compare, _replay, _run, _runs, _show, _simulate, _upload
+from . import _check, _compare, _replay, _resume, _run, _runs, _show, _simulate, _upload
 from ._errors import INTERRUPTED, errors_said, hush_the_engine
 
 __all__ = ["app", "main"]
@@ -60,6 +60,7 @@ app.command()(_compare.compare)
 app.command()(_run.run)
 app.command()(_runs.runs)
 app.command()(_show.show)
+app.command()(_resume.resume)
 app.command()(_replay.replay)
 app.command()(_upload.upload)
 

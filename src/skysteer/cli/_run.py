@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import tokenize
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ._errors import errors_said, hush_the_engine
 
-__all__ = ["run"]
+if TYPE_CHECKING:
+    from skysteer.stores import Record
+
+__all__ = ["run", "run_agent"]
+
+BUDGETS = ("MAX_POINTS", "MAX_RUNS")
+"""Settings that say how many points an agent measures."""
 
 
 def run(
@@ -29,6 +36,15 @@ def run(
             help="Another value for one of the settings at the top of the file; once for each.",
         ),
     ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            show_default=False,
+            metavar="RUN",
+            help="Go on with a run that was cut off: the path of its file.",
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--settings", help="List the settings with their values, and run nothing.")] = (
         False
     ),
@@ -42,22 +58,64 @@ def run(
     Exit code: 0 when the agent came to its end, 1 after an error, 130 after Ctrl-C.
     """
     with errors_said("skysteer run", debug=debug):
-        from ._found import load_file
-
-        if agent.suffix != ".py":
-            raise ValueError(f"{agent} is no agent: expected a Python file, its name ending in .py")
         if not debug:
             hush_the_engine()
-        module = load_file(str(agent), str(agent))
-        main = getattr(module, "main", None)
-        if not callable(main):
-            raise ValueError(f"{agent} is no agent: it has no function main()")
-        _set(module, settings or [])
         if show:
+            module = _loaded(agent, settings or [])
             for name, said in _settings(module).items():
                 typer.echo(f"{name} = {getattr(module, name)!r}" + (f"\n    {said}" if said else ""))
+        elif resume is None:
+            _loaded(agent, settings or []).main()
         else:
-            main()
+            from skysteer.stores import Record
+
+            run_agent(agent, settings or [], resume=_record(Record, resume))
+
+
+def run_agent(agent: Path, settings: list[str], *, resume: Record, points: int | None = None) -> None:
+    """Run an agent that goes on with a run, with other settings where they are given.
+
+    Raises
+    ------
+    ValueError
+        If it cannot go on: its main takes no ``resume``.
+    """
+    module = _loaded(agent, settings)
+    if "resume" not in inspect.signature(module.main).parameters:
+        raise ValueError(
+            f"{agent} cannot go on with a run, its main() takes none: let it be main(resume=None), and give it to the "
+            "flow, as in adaptive_scan(..., record=RECORD, resume=resume)"
+        )
+    if "RECORD" in _settings(module):  # the folder may have been moved
+        module.RECORD = str(resume.folder)  # pyright: ignore[reportAttributeAccessIssue]
+    if points is not None:
+        name = next((each for each in BUDGETS if each in _settings(module)), None)
+        if name is None:
+            raise ValueError(
+                f"{agent} has no setting {' or '.join(BUDGETS)}: it says itself how many points it measures"
+            )
+        setattr(module, name, points)
+    module.main(resume=str(resume.entry.path))
+
+
+def _record(reader: type[Record], run: str) -> Record:
+    path = Path(run).expanduser()
+    if not path.is_file():
+        raise ValueError(f"--resume {run}: expected the path of the file of a run, in its folder of runs")
+    return reader.read(path.parent, path)
+
+
+def _loaded(agent: Path, settings: list[str]) -> ModuleType:
+    """Return the agent, with its settings changed."""
+    from ._found import load_file
+
+    if agent.suffix != ".py":
+        raise ValueError(f"{agent} is no agent: expected a Python file, its name ending in .py")
+    module = load_file(str(agent), str(agent))
+    if not callable(getattr(module, "main", None)):
+        raise ValueError(f"{agent} is no agent: it has no function main()")
+    _set(module, settings)
+    return module
 
 
 def _settings(module: ModuleType) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._about import fields_about, patience_about, program, space_about
-    from ._claim import Claim, claim
+    from ._claim import ENDED, Claim, claim
     from ._entry import RunEntry
     from ._folder import JSONLines
     from ._index import find, runs
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._resume import Resumption, resume_from
 
 _HOME = {
+    "ENDED": "._claim",
     "Claim": "._claim",
     "DecisionRun": "._recorder",
     "JSONLines": "._folder",
@@ -43,6 +44,7 @@ _HOME = {
 }
 
 __all__ = [
+    "ENDED",
     "Claim",
     "DecisionRun",
     "JSONLines",

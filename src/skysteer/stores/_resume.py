@@ -263,12 +263,12 @@ def _check_it_is_not_complete(record: Record, course: _Course, max_points: int |
     measured = len(course.observations)
     ended = record.entry.exit_status == "success"
     if measured >= wanted and (ended or wanted < planned):
-        more = "" if wanted > planned else f"; to measure more, give a max_points above {measured}"
+        more = "" if wanted > planned else f"; to measure more, give a max_points (--points) above {measured}"
         raise ResumeError(f"run {_short(record)} is complete: {measured} of {wanted} points were measured{more}")
     if ended and wanted <= planned:
         raise ResumeError(
             f"run {_short(record)} is complete: it ended after {measured} of {planned} points, "
-            f"{record.entry.reason or 'without a reason'}; to go on nevertheless, give a max_points above {planned}"
+            f"{record.entry.reason or 'without a reason'}; to go on nevertheless, give a max_points (--points) above {planned}"
         )
 
 

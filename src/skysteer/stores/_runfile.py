@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 """What a file system answers that cannot lock."""
 _COPIED_AT_ONCE = 1 << 20
+LOOK_EVERY = 0.25
+"""Seconds after which writing looks again whether the file is still where it was."""
 
 
 class RunFile:
@@ -44,6 +46,7 @@ class RunFile:
         self.made_again = False
         """Whether it vanished, and was made again, since this was last set back."""
         self._torn = False
+        self._look = 0.0
         self._writing = threading.Lock()
         self._syncing = threading.Lock()
         self._file = _made(path)
@@ -56,6 +59,7 @@ class RunFile:
         run_file.path, run_file._file, run_file.size, run_file.synced = path, file, size, 0
         run_file._torn = True  # whatever is behind the last complete line is cut off before anything is written
         run_file.made_again = False
+        run_file._look = 0.0
         run_file._writing, run_file._syncing = threading.Lock(), threading.Lock()
         _open_files.add(run_file)
         return run_file
@@ -74,8 +78,12 @@ class RunFile:
             If they cannot be written. The file then ends with the last line that was written whole, and
             `size` says where that is: the caller may try again with the rest.
         """
-        with self._writing:
-            gone = self._is_gone()
+        now = time.monotonic()
+        gone = False
+        if now >= self._look:  # to look costs more than to write; `sync` looks each time, and loses nothing either
+            self._look = now + LOOK_EVERY
+            with self._writing:
+                gone = self._is_gone()
         if gone:
             with self._syncing, self._writing:  # always in this order
                 if self._is_gone():  # no other thread was quicker

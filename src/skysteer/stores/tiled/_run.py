@@ -68,9 +68,7 @@ class RunUpload:
     def __init__(self, client: Any, wide: Mapping[tuple[str, str], str]) -> None:
         self._root = Root(client)
         # With a batch of one it hands on every event at once; the mirror gathers them.
-        self._writer = TiledWriter(
-            cast("Any", self._root), batch_size=1, max_array_size=SMALL, normalizer=_Normalizer
-        )
+        self._writer = TiledWriter(cast("Any", self._root), batch_size=1, max_array_size=SMALL, normalizer=_Normalizer)
         self._wide = dict(wide)
         self._streams: dict[str, tuple[str, dict[str, _Column]]] = {}
         self._files: dict[str, dict[str, Any]] = {}

@@ -53,9 +53,7 @@ class TiledStore(JSONLines):
         If the folder cannot be written, or Tiled is not installed.
     """
 
-    def __init__(
-        self, folder: str | Path, url: str, *, api_key: str | None = None, flush_every: float = 1.0
-    ) -> None:
+    def __init__(self, folder: str | Path, url: str, *, api_key: str | None = None, flush_every: float = 1.0) -> None:
         self.url, key = _without_key(url, api_key)
         """Of the server, without a key."""
         _check_installed()
