@@ -5,31 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from skysteer.errors import FieldError, PointError, RecommenderError, SkysteerError, SuggestionError, WorkerDied
-from skysteer.handoff import Answer, Launch, Listeners, SuggestionQueue, Ticket
-from skysteer.model import (
-    Asked,
-    Checkpointed,
-    DecisionListener,
-    Finished,
-    GivenUp,
-    GivenUpKind,
-    History,
-    Observation,
-    Origin,
-    RefusalKind,
-    Refused,
-    Replaced,
-    Space,
-    Suggested,
-    Suggestion,
-    Told,
-)
+from skysteer.errors import FieldError, PointError, RecommenderError, SkysteerError, WorkerDied
+from skysteer.handoff import Answer, Launch, SuggestionQueue, Ticket
+from skysteer.model import DecisionListener, Finished, History, Observation, Origin, Space, Suggestion
 from skysteer.protocols import (
     CanRegisterSuggestions,
     Checkpointable,
@@ -42,10 +25,11 @@ from skysteer.protocols import (
 from skysteer.workers import Desk, WorkerKind
 
 from ._about import About
-from ._log import ObservationLog
+from ._memory import Memory, own
 from ._session import Reduce, Session
 from ._state import State
 from ._validate import check_answer
+from ._voice import Voice
 from .foreign._optimizer import adapted
 
 log = logging.getLogger(__name__)
@@ -53,8 +37,6 @@ T = TypeVar("T")
 
 LIVES = 3
 """How often a worker process may die under one call before the call is given up."""
-SHOWN = 500
-"""Characters of an answer that was refused, on record."""
 CHECKPOINT_EVERY = 100
 """Points after which a recommender that can write its state does so."""
 
@@ -87,17 +69,6 @@ class _Best:
 
 
 _Item = Observation | Ticket | Launch | _Failed | _Restore | _Checkpoint | _Start | _Best
-
-
-@dataclass(slots=True)
-class _Withheld:
-    """The part of a history that came after a question which is to be answered as of then."""
-
-    history: History
-    given_up: list[str]
-    observed: int = 0
-    gone: int = 0
-    closed: set[str] = field(default_factory=set[str])
 
 
 class Advisor:
@@ -183,19 +154,14 @@ class Advisor:
         self._desk: Desk[_Item] = Desk("advisor", self.name, worker, Session(recommender, reduce), self._take)
         self.worker = self._desk.where
         """Where it computes: ``"thread"``, ``"process"`` or ``"dask"``."""
-        self._log = ObservationLog()
-        self._state = State(self._made_of)
-        self._listeners = Listeners()
+        self._state = State(self._about.document)
+        self._voice = Voice(origin)
+        self._memory = Memory(origin, self._state, self._voice, gives_ids=self._gives_ids, reduces=self.reduces)
         self._taught = 0
-        self._unreduced: list[tuple[Observation, Hashable | None]] = []
-        self._failures: list[dict[str, Any]] = []
         self._failures_taught = 0
-        self._open: dict[str, Suggestion] = {}
-        self._used: set[Hashable] = set()
         self._launch: Launch | None = None
         self._numbers = itertools.count()
         self._arrived = 0
-        self._withheld: _Withheld | None = None
         self._failed_so_far = 0
         self._ingest_seconds = 0.0
         self._suggest_seconds = 0.0
@@ -219,11 +185,9 @@ class Advisor:
 
     def asked(self, ticket: Ticket) -> None:
         """A plan wants suggestions."""
-        if self._listeners and (ticket.pending or ticket.again is not None) and self._origin == "recommender":
-            given_up = self._failed_so_far if ticket.again is None else ticket.again.given_up
-            self._listeners.tell(
-                Asked(self._origin, ticket.number, ticket.count, ticket.known, given_up, ticket.pending)
-            )
+        if (ticket.pending or ticket.again is not None) and self._origin == "recommender":
+            so_far = self._failed_so_far + self._memory.dropped
+            self._voice.asked_ahead(ticket, so_far if ticket.again is None else ticket.again.given_up)
         if not self._desk.post(ticket):  # it would wait for ever
             error = self._is_closed()
             self.queue.answer(ticket, Finished(str(error), error))
@@ -233,8 +197,7 @@ class Advisor:
         # Said here and not when it is its turn: on record it is to come before the next event.
         if suggestion.origin == self._origin or (suggestion.origin == "initial" and self._origin == "recommender"):
             self._failed_so_far += suggestion.origin == self._origin
-            if self._listeners:
-                self._listeners.tell(GivenUp(suggestion.origin, suggestion.id, "device", reason))
+            self._voice.given_up(suggestion, "device", reason)
         self._desk.post(_Failed(suggestion))
 
     def restore(self, history: History) -> Future[None]:
@@ -248,7 +211,7 @@ class Advisor:
         future: Future[None] = Future()
         self.restarts += history.restarts
         self.replayed += history.replayed
-        self._failed_so_far += sum(1 for each in _own(history, self._origin) if each.id in set(history.given_up))
+        self._failed_so_far += len({each.id for each in own(history, self._origin)}.intersection(history.given_up))
         if not self._desk.post(_Restore(history, future)):
             future.set_exception(self._is_closed())
         return future
@@ -256,7 +219,7 @@ class Advisor:
     def checkpoint(self) -> Future[None]:
         """Have it write its state, if it can and anything is new. The future never fails: an error is logged."""
         future: Future[None] = Future()
-        if not self._desk.post(_Checkpoint(future)):
+        if self._checkpoint_every is None or not self._desk.post(_Checkpoint(future)):
             future.set_result(None)
         return future
 
@@ -266,7 +229,7 @@ class Advisor:
         It must only hand over. It is called in the advisor's thread; for what a plan says (a question asked
         ahead, a device that failed) in the plan's, so that it is told of that before the next event is made.
         """
-        return self._listeners.add(listener)
+        return self._voice.listen(listener)
 
     def about(self) -> dict[str, Any]:
         """What it is: name, class, version, seed, settings when it was given, and where it computes; for JSON."""
@@ -353,17 +316,16 @@ class Advisor:
 
     def _handle(self, item: _Item) -> None:
         if not isinstance(item, Ticket | Launch | _Start | _Restore):
-            self._catch_up(None)
+            self._memory.catch_up(None)
         match item:
             case Observation():
                 self._note(item)
             case Ticket():
-                self._catch_up(item.again)
+                self._memory.catch_up(item.again)
                 if self.queue.is_open(item):
                     self._answer(item)
             case _Failed(suggestion):
-                if (mine := self._open.pop(suggestion.id, None)) is not None:
-                    self._give_up(mine)
+                self._memory.failed(suggestion.id)
             case Launch():
                 self._begin(item)
             case _Restore(history, future):
@@ -381,109 +343,20 @@ class Advisor:
         self._launch = launch
         self._numbers = itertools.count()
         self._arrived = launch.known
-        ready = {suggestion.id for suggestion in launch.ready}
-        if self._withheld is not None:  # what is still open will be closed
-            ready |= {each.suggestion or "" for each in self._withheld.history.observations}
-            ready |= {*self._withheld.given_up, *self._withheld.closed}
-        self._abandon(ready)
-
-    def _abandon(self, ready: set[str]) -> None:
-        for suggestion in [each for each in self._open.values() if each.id not in ready]:
-            self._drop(suggestion, "abandoned", "the plan ended before it came to it")
-
-    def _drop(self, suggestion: Suggestion, kind: GivenUpKind, reason: str) -> None:
-        del self._open[suggestion.id]
-        self._give_up(suggestion)
-        if self._listeners:
-            self._listeners.tell(GivenUp(self._origin, suggestion.id, kind, reason))
-
-    def _give_up(self, suggestion: Suggestion) -> None:
-        self._failures.append(suggestion.told())
-        self._state.given_up(dict(suggestion.point) if self._gives_ids else suggestion.told())
-
-    # ------------------------------------------------------------ what was told before
-
-    def _recall(self, history: History) -> None:
-        mine = _own(history, self._origin)
-        if self._gives_ids:  # a new life counts anew
-            mine = [replace(each, recommender_id=None) for each in mine]
-        self._open |= {each.id: each for each in mine}
-        self._used |= {each.recommender_id for each in mine if each.recommender_id is not None}
-        gone = [name for name in history.given_up if name in self._open]
-        ready = {each.id for each in history.ready}
-        self._withheld = _Withheld(history, gone, closed={each.id for each in mine if each.id not in ready})
-        self._relearns = self._restorable
-        self._catch_up(history.asked[0] if history.asked else None)
-        self._ask("ingest", lambda: None)
-
-    def _catch_up(self, asked: Asked | None) -> None:
-        """Take in what came before a question; all that is left where there is none."""
-        if (withheld := self._withheld) is None:
-            return
-        observations = withheld.history.observations
-        observed = len(observations) if asked is None else max(asked.known, withheld.observed)
-        for observation in observations[withheld.observed : observed]:
-            if not self._log.is_replay(observation):
-                self._take_in(observation, again=True)
-        gone = len(withheld.given_up) if asked is None else max(asked.given_up, withheld.gone)
-        for name in withheld.given_up[withheld.gone : gone]:
-            self._give_up(self._open.pop(name))
-        withheld.observed, withheld.gone = observed, gone
-        if asked is None:
-            self._withheld = None
-            self._open = {name: each for name, each in self._open.items() if name not in withheld.closed}
-
-    # ------------------------------------------------------------ telling
+        self._memory.abandon({suggestion.id for suggestion in launch.ready})
 
     def _note(self, observation: Observation) -> None:
         """Take an observation in, in order; it is told with whatever else waits."""
-        if self._log.is_replay(observation):
+        if self._memory.replayed(observation):
             self.replayed += 1
-            if self._listeners:
-                number = len(self._log) + len(self._unreduced)
-                self._say_told(observation, number, observation.objectives, None, replay=True)
             return
         self._arrived += 1
-        self._take_in(observation)
+        self._memory.take_in(observation)
 
-    def _take_in(self, observation: Observation, *, again: bool = False) -> None:
-        self._log.mark(observation)
-        mine = None if observation.suggestion is None else self._open.pop(observation.suggestion, None)
-        identity = None if mine is None else mine.recommender_id
-        if self.reduces and not (again and observation.objectives):
-            self._unreduced.append((observation, identity))
-        else:
-            self._append(observation, observation.objectives, identity, again=again)
-
-    def _append(
-        self, observation: Observation, objectives: Mapping[str, Any], identity: Hashable | None, *, again: bool = False
-    ) -> None:
-        point = {**observation.axes, **objectives}
-        if self._gives_ids:
-            self._state.point(point)
-        if identity is not None:
-            point["_id"] = identity
-        if not self._gives_ids:
-            self._state.point(point)
-        self._log.append(point)
-        if self._listeners and not again:
-            self._say_told(observation, len(self._log) - 1, objectives, identity)
-
-    def _say_told(
-        self,
-        observation: Observation,
-        number: int,
-        objectives: Mapping[str, Any],
-        identity: Hashable | None,
-        *,
-        replay: bool = False,
-    ) -> None:
-        self._listeners.tell(
-            Told(
-                self._origin, number, observation.run, observation.stream, observation.seq_num, observation.time,
-                observation.axes, objectives, observation.suggestion, identity, replay,
-            )
-        )  # fmt: skip
+    def _recall(self, history: History) -> None:
+        self._memory.recall(history)
+        self._relearns = self._restorable
+        self._ask("ingest", lambda: None)
 
     # ------------------------------------------------------------ answering
 
@@ -497,37 +370,15 @@ class Advisor:
             error = RecommenderError(f"the answer of {self.name} cannot be read, {type(exc).__name__}: {exc}")
             error.__cause__ = exc
             answer = Finished(str(error), error)
-        if self._listeners and isinstance(answer, Finished):
-            self._refuse(ticket, *_refusal(answer))
+        if isinstance(answer, Finished):
+            self._voice.refused(ticket, answer, len(self._memory.log))
         if self.queue.answer(ticket, answer):
             return
         # Nobody waits any more.
-        late = ticket.epoch == self.queue.epoch
-        if self._listeners:
-            reason = "nobody waited for it any more" if late else "it answers an earlier launch"
-            self._refuse(ticket, "late" if late else "stale", reason)
+        self._voice.unwanted(ticket, len(self._memory.log), stale=ticket.epoch != self.queue.epoch)
         if not isinstance(answer, Finished):
             for suggestion in answer:
-                self._drop(suggestion, "dropped", "its answer came too late")
-
-    def _refuse(self, ticket: Ticket, kind: RefusalKind, reason: str, answer: str = "") -> None:
-        latency = time.monotonic() - ticket.asked
-        told = len(self._log)
-        self._listeners.tell(
-            Refused(self._origin, ticket.number, kind, reason, told, time.time() - latency, latency, answer)
-        )
-
-    def _say_suggested(
-        self, ticket: Ticket, suggestions: tuple[Suggestion, ...], pending: tuple[str, ...], given_up: int
-    ) -> None:
-        latency, now = time.monotonic() - ticket.asked, time.time()
-        self._listeners.tell(
-            Suggested(
-                self._origin, ticket.number, suggestions, len(self._log), given_up, pending, ticket.count,
-                self.state, now - latency, latency, self._suggest_seconds, self._ingest_seconds, now,
-            )
-        )  # fmt: skip
-        self._ingest_seconds = 0.0
+                self._memory.drop(suggestion, "dropped", "its answer came too late")
 
     def _suggest(self, ticket: Ticket) -> Answer:
         launch = self._launch
@@ -537,25 +388,26 @@ class Advisor:
         if isinstance(answer, Finished):
             return answer
         checked = check_answer(
-            answer, count=ticket.count, space=launch.space, known=self._used.__contains__, recommender=self.name
+            answer, count=ticket.count, space=launch.space, known=self._memory.was_used, recommender=self.name
         )
         prefix = f"{launch.uid[:12]}-{self._origin[0]}"
         suggestions = tuple(
             Suggestion(f"{prefix}{next(self._numbers)}", point, self._origin, identity) for point, identity in checked
         )
-        if self._listeners:
-            others = [each.id for each in ticket.pending if each.id not in self._open]
-            self._say_suggested(ticket, suggestions, (*self._open, *others), len(self._failures))
-        for suggestion in suggestions:
-            self._open[suggestion.id] = suggestion
-            if suggestion.recommender_id is not None:
-                self._used.add(suggestion.recommender_id)
+        memory = self._memory
+        self._voice.suggested(
+            ticket, suggestions, told=len(memory.log), given_up=memory.given_up,
+            pending=lambda: memory.pending_ids(ticket.pending), state=self._state,
+            suggest_seconds=self._suggest_seconds, ingest_seconds=self._ingest_seconds,
+        )  # fmt: skip
+        self._ingest_seconds = 0.0
+        memory.suggested(suggestions)
         return suggestions
 
     def _asked_for(self, ticket: Ticket) -> Any:
         began = time.perf_counter()
         try:
-            return self._call("suggest", "suggest", ticket.count, self._pending(ticket))
+            return self._call("suggest", "suggest", ticket.count, self._memory.pending(ticket.pending))
         finally:
             self._suggest_seconds = time.perf_counter() - began
 
@@ -569,11 +421,6 @@ class Advisor:
                 f"{known} points were measured, but only {self._arrived} observations arrived: every "
                 "measurement must make an event in the stream that is listened to (the primary one)"
             )
-
-    def _pending(self, ticket: Ticket) -> list[dict[str, Any]]:
-        """What is on its way: of its own suggestions with ``_id``, and what others suggested."""
-        others = [s for s in ticket.pending if s.id not in self._open]
-        return [s.told() for s in self._open.values()] + [dict(s.point) for s in others]
 
     def _ask(self, what: str, call: Callable[[], T]) -> T:
         """Bring the recommender up to date and call it; a worker that dies is replaced and taught again."""
@@ -589,22 +436,13 @@ class Advisor:
                 self._taught = self._failures_taught = 0
                 self._relearns = self._restorable and not self._restoring  # it may have died of its checkpoint
                 if self._gives_ids:
-                    self._forget_ids()
+                    self._memory.forget_ids()
                 if life == LIVES:
                     raise WorkerDied(f"{what} of {self.name} is given up after {LIVES} tries: {exc}") from exc
                 log.warning("%s, in %s; it is replaced and taught again", exc, what)
                 self.restarts += 1
-                if self._listeners:
-                    self._listeners.tell(Replaced(self._origin, what, str(exc), self.restarts))
+                self._voice.replaced(what, str(exc), self.restarts)
         raise AssertionError("unreachable")
-
-    def _forget_ids(self) -> None:
-        """A new life that gives the ids itself counts anew: what an earlier one asked for is somebody else's."""
-        self._log.forget_ids()
-        self._unreduced = [(observation, None) for observation, _ in self._unreduced]
-        self._open = {name: replace(suggestion, recommender_id=None) for name, suggestion in self._open.items()}
-        self._failures.clear()
-        self._used.clear()
 
     def _ensure_started(self) -> None:
         try:
@@ -615,31 +453,28 @@ class Advisor:
             raise RecommenderError(f"the worker of {self.name} does not start: {exc}") from exc
 
     def _teach(self) -> None:
-        while self._unreduced:
-            observation, identity = self._unreduced[0]
-            # What a reduction returns under the name of an axis is not its readback.
-            reserved = {*observation.axes, "_id"}
-            objectives = {name: value for name, value in self._reduced(observation).items() if name not in reserved}
-            self._append(observation, objectives, identity)
-            del self._unreduced[0]
+        memory = self._memory
         # One by one, so that an error in the second does not repeat the first.
+        while memory.unreduced:
+            memory.reduced(self._reduced(memory.unreduced[0][0]))
         if self._relearns:
             self._read_state()
-        if self._taught < len(self._log):
+        if self._taught < len(memory.log):
             began = time.perf_counter()
-            self._call("ingest", "ingest", self._log.points(self._taught))
-            self._taught = len(self._log)
+            self._call("ingest", "ingest", memory.log.points(self._taught))
+            self._taught = len(memory.log)
             self._ingest_seconds += time.perf_counter() - began
-        if self._failures_taught < len(self._failures):
-            self._call("register_failures", "give_up", self._failures[self._failures_taught :])
-            self._failures_taught = len(self._failures)
+        if self._failures_taught < len(memory.failures):
+            self._call("register_failures", "give_up", memory.failures[self._failures_taught :])
+            self._failures_taught = len(memory.failures)
 
     def _teach_quietly(self) -> None:
         """Tell what waits although nobody asks. An error stays with the points, for the next question."""
         if self._desk.closing and self.worker != "thread":
             return
+        memory = self._memory
         try:
-            if self._unreduced or self._taught < len(self._log) or self._failures_taught < len(self._failures):
+            if memory.unreduced or self._taught < len(memory.log) or self._failures_taught < len(memory.failures):
                 self._ask("ingest", lambda: None)
         except SkysteerError as exc:
             log.warning("%s; the points are kept and told again before the next question", exc)
@@ -649,11 +484,11 @@ class Advisor:
     def _read_state(self) -> None:
         """Let a new life read what an earlier one wrote, as far as that was made of the same points."""
         self._relearns = False
-        if self._taught or not len(self._log):
+        if self._taught or not len(self._memory.log):
             return
         self._restoring = True
         try:
-            self._taught = self._kept = self._call("restore", "restore", self._log.points())
+            self._taught = self._kept = self._call("restore", "restore", self._memory.log.points())
         except WorkerDied:
             raise
         except SkysteerError as exc:
@@ -667,7 +502,7 @@ class Advisor:
     def _write_state(self) -> None:
         if self._checkpoint_every is None or (self._desk.closing and self.worker != "thread"):
             return
-        if self._taught == self._kept == len(self._log):
+        if self._taught == self._kept == len(self._memory.log):
             return
         began, error = time.perf_counter(), ""
         try:
@@ -678,14 +513,8 @@ class Advisor:
                 log.warning("%s; the scan goes on without", error)
         self._keep_error = error
         self._kept = self._taught
-        if self._listeners:
-            seconds = time.perf_counter() - began
-            self._listeners.tell(
-                Checkpointed(self._origin, self._taught, len(self._failures), self.state, seconds, error)
-            )
-
-    def _made_of(self) -> dict[str, Any]:
-        return self._about.document()
+        seconds = time.perf_counter() - began
+        self._voice.checkpointed(self._taught, self._memory.given_up, self._state, seconds, error)
 
     def _reduced(self, observation: Observation) -> Mapping[str, Any]:
         where = f"event {observation.seq_num} of stream {observation.stream!r} in run {observation.run}"
@@ -711,23 +540,6 @@ def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
         future.set_result(function())
     except SkysteerError as exc:
         future.set_exception(exc)
-
-
-def _own(history: History, origin: Origin) -> list[Suggestion]:
-    return [each for each in history.suggestions if each.origin == origin]
-
-
-def _refusal(answer: Finished) -> tuple[RefusalKind, str, str]:
-    """Of an answer without suggestions: its kind, its reason, and what was answered where that was refused."""
-    if answer.error is None:
-        return "finished", answer.reason, ""
-    if not isinstance(answer.error, SuggestionError):
-        return "failed", answer.reason, ""
-    try:
-        found = repr(answer.error.answer)
-    except Exception as exc:  # whatever somebody else's object does when it is looked at
-        found = f"<{type(answer.error.answer).__name__}, whose repr raises {type(exc).__name__}>"
-    return "refused", answer.reason, found if len(found) <= SHOWN else f"{found[:SHOWN]}... ({len(found)} characters)"
 
 
 def _is_ours(recommender: Any) -> bool:

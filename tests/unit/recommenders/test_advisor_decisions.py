@@ -411,7 +411,7 @@ def test_a_listener_that_raises_disturbs_nobody(advise, caplog):
 
 
 def test_without_a_listener_no_decision_is_made_a_value(monkeypatch, tmp_path):
-    import skysteer.recommenders._advisor as module
+    import skysteer.recommenders._voice as module
 
     def forbidden(*args, **kwargs):
         raise AssertionError("nobody listens")
