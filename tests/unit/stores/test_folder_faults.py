@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from skysteer.errors import StoreError
-from skysteer.stores import JSONLines, documents, find, runs
+from skysteer.stores import JSONLines, _runfile, documents, find, runs
 from skysteer.testing import RunBuilder
 
 from .conftest import decisions_of, run_of
@@ -327,6 +327,12 @@ def edited(path: Path) -> None:
     copy = path.with_suffix(".new")
     shutil.copy(path, copy)
     copy.rename(path)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Have every write look whether its file is still there, not the first after a while."""
+    monkeypatch.setattr(_runfile, "LOOK_EVERY", 0.0)
 
 
 VANISHING = {
