@@ -290,7 +290,8 @@ def test_a_file_that_the_server_cannot_read_does_not_stop_the_events(store, clie
     for n in range(3):
         store.write([event_of(descriptor, {"x": float(n)})])
         datum = compose_datum(
-            indices={"start": n, "stop": n + 1}, seq_nums={"start": n + 1, "stop": n + 2},
+            indices={"start": n, "stop": n + 1},
+            seq_nums={"start": n + 1, "stop": n + 2},
             descriptor=descriptor.descriptor_doc,
         )
         store.write([("stream_datum", datum)])
@@ -340,7 +341,9 @@ def test_a_connection_cut_at_any_byte_loses_and_doubles_nothing(wire, forks, tmp
             uids.append(run.uid)
             run.events(20)
             if number % 3 == 0:
-                run.stream("told", {"number": {**NUMBER, "dtype": "integer"}, "v": {**NUMBER, "dtype": "array", "shape": [20]}})
+                run.stream(
+                    "told", {"number": {**NUMBER, "dtype": "integer"}, "v": {**NUMBER, "dtype": "array", "shape": [20]}}
+                )
                 run.events(4, lambda n: {"number": n, "v": np.arange(20.0) + n}, "told")
             run.stop()
     cuts = [rng.randrange(100, 12_000) for _ in range(40)]
@@ -423,7 +426,7 @@ def test_a_server_that_stands_still_does_not_hold_the_scan(RE, server, tmp_path,
             scan = adaptive_scan(
                 [beam.det], [beam.x, beam.y], Grid(space, 5), objectives=["det"], max_points=25, record=store
             )
-            assert RE(scan).result(30).plan_result.num_points == 25
+            assert RE(scan).result(30).plan_result.measured == 25
             assert not store.drained(1.0)
         # Of this process nothing waits for a server; the rest is what the engine does itself on a busy machine.
         assert longest.seconds < 0.25
@@ -519,12 +522,10 @@ def test_a_server_that_is_down_killed_restarted_or_wiped_has_everything_in_the_e
             mortal.start()
             # Killed in the middle of sending, at any moment.
             wait_until(lambda: not store.status.problem and store.status.state in {"sending", "idle"})
-            for _ in range(20):
+            for _ in range(rng.randrange(2, 6)):
                 long.events(5)
                 uids.append(a_run(store, 2))
-                if rng.random() < 0.2:
-                    break
-                time.sleep(rng.uniform(0.0, 0.05))
+                time.sleep(rng.uniform(0.0, 0.3))
             mortal.kill()
             if turn == 3:
                 mortal.wipe()

@@ -1,4 +1,4 @@
-"""The same record in a Tiled server: a folder of runs, sent by a process of its own (a leaf: needs ``skysteer[tiled]``)."""
+"""The same record in a Tiled server: a folder of runs, sent by a process of its own. Needs ``skysteer[tiled]``."""
 
 from ._store import TiledStore, deliver
 from ._upload import Delivered, Upload

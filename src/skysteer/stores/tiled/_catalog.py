@@ -7,11 +7,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import httpx
-from tiled.client.constructors import from_context
-from tiled.client.context import Context
 from tiled.queries import KeysFilter
 
 from ._nodes import found
+from ._untyped import context_of, from_context
 
 __all__ = ["Catalog", "KeyRefused", "Trouble", "trouble_of"]
 
@@ -20,7 +19,7 @@ AT_ONCE = 40
 TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=5.0)
 
 
-class KeyRefused(Exception):  # noqa: N818  said to people, never raised to them
+class KeyRefused(Exception):
     """The server wants another key."""
 
 
@@ -49,7 +48,7 @@ def trouble_of(exc: Exception) -> Trouble:
         status = exc.response.status_code
         if status in {401, 403}:
             return Trouble.key
-        if status >= 500 or status == 429:  # noqa: PLR2004  HTTP
+        if status >= 500 or status == 429:
             return Trouble.failing
         return Trouble.changed if status in {404, 409, 410} else Trouble.refused
     return Trouble.changed if isinstance(exc, KeyError) else Trouble.refused
@@ -59,7 +58,7 @@ class Catalog:
     """A connection to the server."""
 
     def __init__(self, url: str, key: str | None) -> None:
-        context, parts = Context.from_any_uri(url, api_key=key, timeout=TIMEOUT)
+        context, parts = context_of(url, api_key=key, timeout=TIMEOUT)
         self._context = context
         if not context.authenticated and context.server_info.authentication.required:
             context.close()

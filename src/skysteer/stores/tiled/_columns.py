@@ -16,7 +16,7 @@ WIDER = {"integer": "number", "boolean": "number", "number": "string", "array": 
 LARGEST = 2**63 - 1
 
 
-class Misfit(Exception):  # noqa: N818  not an error: it says that the column must be another
+class Misfit(Exception):
     """A value does not fit the column that its data key declares; the column has to be wider."""
 
     def __init__(self, stream: str, key: str, kind: str) -> None:
@@ -46,7 +46,7 @@ def fitted(value: Any, kind: str, *, integers: bool = False, alone: bool = False
     if value is None:
         return None
     if isinstance(value, np.generic):
-        value = value.item()
+        value = cast(Any, value.item())
     if kind == "number":
         return _number(value)
     if kind == "integer":
@@ -54,7 +54,7 @@ def fitted(value: Any, kind: str, *, integers: bool = False, alone: bool = False
     if kind == "boolean":
         if isinstance(value, bool):
             return value
-        raise ValueError(value)
+        raise ValueError(repr(value))
     if kind == "array":
         return _array(value, integers=integers, alone=alone)
     return _text(value)

@@ -12,7 +12,7 @@ __all__ = ["Differs", "found", "found_or_made"]
 CONFLICT = 409
 
 
-class Differs(Exception):  # noqa: N818  nothing is wrong with the run: its copy is removed and sent again
+class Differs(Exception):
     """What the server has of a run is not what its file has."""
 
 

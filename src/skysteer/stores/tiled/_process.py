@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 AGAIN = (0.5, 30.0)
 """Seconds until a process that died is started again, the first time and after many."""
+PROGRAM = __name__.rpartition(".")[0]
 PAUSES = (0.2, 30.0)
 """Seconds until it is tried again to send, the first time and after many."""
 FIELDS = {entry.name for entry in dataclasses.fields(Upload)}
@@ -129,7 +130,7 @@ class Uploader:
     def _start(self) -> subprocess.Popen[bytes]:
         # In a session of its own Ctrl-C does not end it before what was measured last is sent.
         process = subprocess.Popen(
-            [sys.executable, "-m", __package__],
+            [sys.executable, "-m", PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

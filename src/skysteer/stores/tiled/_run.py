@@ -9,14 +9,14 @@ from typing import Any, NamedTuple, cast
 
 import httpx
 import numpy as np
-import pyarrow
 from bluesky_tiled_plugins import TiledWriter
 from bluesky_tiled_plugins.writing.tiled_writer import RunNormalizer
-from event_model import DocumentNames, unpack_event_page
+from event_model import DocumentNames
 
 from ._columns import WIDER, Misfit, fitted
 from ._mirror import Root
 from ._nodes import Differs
+from ._untyped import pa, unpack_event_page
 
 __all__ = ["RunUpload"]
 
@@ -51,7 +51,7 @@ class _Normalizer(RunNormalizer):
             super().event(doc)
         else:
             doc.pop("filled", None)
-            self.dispatcher.process(DocumentNames.event, doc)
+            cast(Any, self.dispatcher).process(DocumentNames.event, doc)
 
 
 class RunUpload:
@@ -83,8 +83,8 @@ class RunUpload:
             if name == "event":
                 self._event(doc)
             elif name == "event_page":
-                for event in unpack_event_page(cast("Any", doc)):
-                    self._event(cast("dict[str, Any]", event))
+                for event in unpack_event_page(doc):
+                    self._event(event)
             elif name == "stream_datum":
                 self._stream_datum(doc)
             elif name == "descriptor":
@@ -136,14 +136,14 @@ class RunUpload:
             for name, held in run.streams[stream].kinds():
                 # The server has what an earlier try found out.
                 kind = columns[name].kind if name in columns else "string"
-                if kind in {"integer", "boolean"} and pyarrow.types.is_floating(held):
+                if kind in {"integer", "boolean"} and pa.types.is_floating(held):
                     columns[name] = _Column("number")
-                elif kind != "string" and pyarrow.types.is_string(held):
+                elif kind != "string" and pa.types.is_string(held):
                     columns[name] = _Column("string")
 
     def _event(self, doc: dict[str, Any]) -> None:
         stream, columns = self._streams[doc["descriptor"]]
-        filled = doc.get("filled") or {}
+        filled: Mapping[str, Any] = doc.get("filled") or {}
         data: dict[str, Any] = {}
         for key, value in doc["data"].items():
             if filled.get(key, True) is not True or key not in columns:

@@ -49,7 +49,7 @@ class _Sending:
 
     file: RunFile
     upload: RunUpload | None = None
-    wide: dict[tuple[str, str], str] = field(default_factory=lambda: {})
+    wide: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     failures: int = 0
     not_before: float = 0.0
     events: int = 0

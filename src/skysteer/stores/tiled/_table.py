@@ -6,17 +6,16 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyarrow
-
 from ._nodes import Differs, found_or_made
+from ._untyped import pa
 
 __all__ = ["Table"]
 
 COLUMN = {
-    "number": pyarrow.float64(),
-    "integer": pyarrow.int64(),
-    "boolean": pyarrow.bool_(),
-    "array": pyarrow.list_(pyarrow.float64()),
+    "number": pa.float64(),
+    "integer": pa.int64(),
+    "boolean": pa.bool_(),
+    "array": pa.list_(pa.float64()),
 }
 
 
@@ -35,11 +34,11 @@ class Table:
         self._node = node
         self._there = _first_column(node)
         """What the server has of the rows: its ``seq_num``, or another column in a part without."""
-        self._waiting: list[pyarrow.Table] = []
+        self._waiting: list[Any] = []
         self._seq_nums = array("q")
-        self.passed = 0
+        self.passed: int = 0
         """Rows that came, sent or not."""
-        self.sent = len(self._there)
+        self.sent: int = len(self._there)
         """Rows that the server has."""
 
     @property
@@ -52,7 +51,7 @@ class Table:
         if self._node is not None:
             self._node.close_stream()
 
-    def append_partition(self, partition: int, table: pyarrow.Table) -> None:
+    def append_partition(self, partition: int, table: Any) -> None:
         """Take a row."""
         del partition
         self.passed += table.num_rows
@@ -67,9 +66,9 @@ class Table:
         """Send the rows that wait."""
         if not self._waiting:
             return
-        rows = pyarrow.concat_tables(self._waiting, promote_options="permissive")
+        rows = pa.concat_tables(self._waiting, promote_options="permissive")
         if self._node is None:
-            schema = pyarrow.schema([self._column(field) for field in rows.schema])
+            schema = pa.schema([self._column(field) for field in rows.schema])
             self._node, _ = found_or_made(
                 self._container,
                 self._key,
@@ -94,11 +93,11 @@ class Table:
         if self._seq_nums and sorted(self._there) != sorted(self._seq_nums[: len(self._there)]):
             raise Differs(f"the rows of {self._key!r} at the server are not those of the file")
 
-    def _column(self, field: pyarrow.Field) -> pyarrow.Field:
+    def _column(self, field: Any) -> Any:
         declared: Mapping[str, Any] = self._metadata.get(field.name) or {}
-        if pyarrow.types.is_null(field.type):
-            return field.with_type(COLUMN.get(declared.get("dtype", ""), pyarrow.string()))
-        if pyarrow.types.is_list(field.type) and pyarrow.types.is_null(field.type.value_type):
+        if pa.types.is_null(field.type):
+            return field.with_type(COLUMN.get(declared.get("dtype", ""), pa.string()))
+        if pa.types.is_list(field.type) and pa.types.is_null(field.type.value_type):
             return field.with_type(COLUMN["array"])
         return field
 
@@ -111,13 +110,11 @@ def _first_column(node: Any | None) -> Sequence[Any]:
     return list(node.read([name])[name])
 
 
-def _in_columns(rows: pyarrow.Table, schema: pyarrow.Schema) -> pyarrow.Table:
+def _in_columns(rows: Any, schema: Any) -> Any:
     columns = [
-        rows[field.name].cast(field.type)
-        if field.name in rows.column_names
-        else pyarrow.nulls(rows.num_rows, field.type)
+        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
         for field in schema
     ]
     if unknown := set(rows.column_names) - set(schema.names):
         raise ValueError(f"events have {', '.join(sorted(unknown))}, which their table at the server has not")
-    return pyarrow.table(columns, schema=pyarrow.schema([pyarrow.field(f.name, f.type) for f in schema]))
+    return pa.table(columns, schema=schema.remove_metadata())

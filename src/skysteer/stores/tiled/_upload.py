@@ -24,7 +24,7 @@ class Upload:
     """Runs of which something is not sent yet."""
     waiting_bytes: int = 0
     """How much of their files that is."""
-    set_aside: dict[str, str] = field(default_factory=lambda: {})
+    set_aside: dict[str, str] = field(default_factory=dict[str, str])
     """Files that the server will not take, and why. They are tried again at the next start."""
 
 
