@@ -17,6 +17,7 @@ ABILITIES = (
     "get_best_points",
     "register_failures",
     "register_suggestions",
+    "restore",
     "set_pending",
     "should_stop",
     "space",
