@@ -242,6 +242,22 @@ def test_a_run_that_cannot_be_begun_begins_when_it_can(folder, monkeypatch):
         assert list(documents(find(folder, run.uid).path)) == run.documents
 
 
+def test_a_run_whose_first_line_cannot_be_written_begins_when_it_can(folder, monkeypatch):
+    run = run_of(3)
+    real, failures = os.write, iter([errno.ENOSPC] * 3)
+
+    def fails(file: int, data: Any) -> int:
+        if bytes(data).startswith(b'{"name":"start"') and (number := next(failures, None)):
+            raise OSError(number, "full")
+        return real(file, data)
+
+    with JSONLines(folder) as store:
+        monkeypatch.setattr(os, "write", fails)
+        assert written_in_the_end(store, run.documents, lambda count: None) == 3
+        assert list(documents(find(folder, run.uid).path)) == run.documents
+    assert len(list(folder.glob("2*"))) == 1
+
+
 def test_writes_that_are_cut_short_anywhere_are_finished(folder, monkeypatch):
     """Every write stops after a few bytes, and every third fails, also in the middle of a letter."""
     run = long_run()
@@ -390,7 +406,7 @@ def test_a_folder_that_vanishes_again_and_again_loses_nothing(folder):
     with JSONLines(folder, flush_every=0.001) as store:
         for number, document in enumerate(run.documents):
             if number % 7 == 3:
-                shutil.rmtree(folder)
+                shutil.rmtree(folder, ignore_errors=True)  # the other thread may make it again meanwhile
             store.write([document])
         assert list(documents(find(folder, run.uid).path)) == run.documents
 
