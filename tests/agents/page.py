@@ -18,7 +18,7 @@ BLOCK = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 ENOUGH_EVENTS = 12
-"""So many are on record when a page kills what it started."""
+"""So many it has put on record when a page kills what it started."""
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str]]:
@@ -42,9 +42,11 @@ class Shell:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self.environment = {**os.environ, "PATH": path, "COLUMNS": "100"}
         self.job: subprocess.Popen[str] | None = None
+        self._before = 0
 
     def run(self, command: str) -> str:
         if command.endswith(" &"):
+            self._before = self._events()
             self.job = self._start("exec " + command.removesuffix(" &"))
             if "--port " in command:
                 _answers(int(command.split("--port ")[1].split(maxsplit=1)[0]))
@@ -74,7 +76,7 @@ class Shell:
         """Kill what was started, not before it has measured something."""
         assert self.job is not None
         deadline = time.monotonic() + 60
-        while self._events() < ENOUGH_EVENTS:
+        while self._events() < self._before + ENOUGH_EVENTS:
             assert self.job.poll() is None, self.job.communicate()[0]
             assert time.monotonic() < deadline, f"{self._events()} events are on record after a minute"
             time.sleep(0.05)
@@ -109,8 +111,10 @@ WHEN = r"\d{4}-\d\d-\d\dT[\d-]+|\b\d{1,2} [A-Z][a-z]{2} (?=\d\d:)|\b\d\d:\d\d(?:
 HOW_LONG = r"[\d.]+ (?:us|ms|s|min)\b"
 READ = r"-?\d+(?= TIME| counts\b)"
 """Counts, which are drawn."""
-SO_FAR = r"\d+(?=/\d+ | of \d+ points| of them measured)"
-"""How far it came before it was killed."""
+SO_FAR = r"\d+(?=/\d+ | of \d+ points| of \d+ suggestions| of them measured)"
+"""How far it came before it was killed, or before two models went apart."""
+WHICH = r"(?<=point )\d+"
+"""Where two models went apart, or the best reading was."""
 
 
 def told(text: str) -> str:
