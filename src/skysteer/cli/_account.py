@@ -163,7 +163,7 @@ class _Teller:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._line = account.timeline
+        self._line: list[Measured | Remark] = account.timeline
         self._number = 0
         self._of: dict[str, tuple[Suggestion, Suggested | None, int]] = {}
         """Suggestion id to the suggestion, its answer, and which launch."""
@@ -198,25 +198,17 @@ class _Teller:
     def watched(self, record: Record) -> None:
         """A plan that was watched: its events and the verdicts, by their times."""
         self._watchdogs = {str(each.get("name")) for each in record.about.get("watchdogs") or ()}
-        entries = [*record.measurements]
-        line: list[Measured | Remark] = list(_events(entries, self._account.units))
-        line += [
-            Remark(
-                each.time,
-                "run",
-                f"run {each.run[:8]} was {each.moment}"
-                + (f", {each.exit_status}" if each.exit_status else "")
-                + (f": {each.reason}" if each.reason else ""),
-            )
-            for each in record.moments
-            if len(entries) > 1
-        ]
-        kept, self._line = self._line, []
+        line: list[Measured | Remark] = list(_events(record.measurements, self._account.units))
+        if len(record.measurements) > 1:
+            line += [
+                Remark(each.time, "run", f"run {each.run[:8]} was {each.moment}{_said(each.exit_status, each.reason)}")
+                for each in record.moments
+            ]
+        before = len(self._line)
         for decision in record.decisions:
             self._remark(decision)
-        line += self._line
-        self._line = kept
-        self._line += sorted(line, key=lambda each: each.time)
+        line += self._line[before:]
+        self._line[before:] = sorted(line, key=lambda each: each.time)
 
     def resumed(self, before: Record, record: Record) -> None:
         """Another process went on."""
@@ -391,7 +383,8 @@ def _events(entries: Iterable[RunEntry], units: dict[str, str]) -> Iterator[Meas
                 motors: Sequence[Any] = doc.get("motors") or ()
                 axes = [str(each) for each in motors]
             elif name == "descriptor" and doc.get("name", "primary") == "primary":
-                hinted = {key for each in (doc.get("hints") or {}).values() for key in each.get("fields", ())}
+                hints: Mapping[str, Any] = doc.get("hints") or {}
+                hinted: set[str] = {key for each in hints.values() for key in each.get("fields", ())}
                 keys[doc["uid"]] = single = {
                     key: said
                     for key, said in doc["data_keys"].items()

@@ -83,7 +83,7 @@ def _recommender(said: Mapping[str, Any] | None, account: Account | None) -> str
 
 def _settings(settings: Mapping[str, Any], account: Account) -> str:
     """What is not said elsewhere, and is not empty."""
-    left_out = {"space", "seed", "objective", "objectives"}
+    left_out = {"space", "seed", "objective", "objectives", "turns"}
     left_out |= {"goal", "maximize", "minimize"} if account.goal is not None else set()
     said = {
         name: value

@@ -125,7 +125,8 @@ class _Reader:
         initial: list[dict[str, Any]] = options.get("initial") or []
         for number, point in enumerate(initial):
             name = f"{record.launch[:12]}-i{number}"
-            self._suggestions[name] = Suggestion(name, point, "initial")
+            cleaned = point if record.space is None else record.space.clean(point)  # as the plan asked for it
+            self._suggestions[name] = Suggestion(name, cleaned, "initial")
 
     def _append(self, told: Told, place: int, record: Record) -> None:
         self._fill(place, record)
