@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skysteer import Axis, Patience, Space, adaptive_runs, adaptive_scan
-from skysteer.stores import JSONLines, Record
+from skysteer import Advisor, Axis, Patience, Space, adaptive_runs, adaptive_scan
+from skysteer.errors import RecordError, ResumeError, TooManyFailures
+from skysteer.recommenders import Sequence as PointSequence
+from skysteer.recommenders import _about
+from skysteer.stores import JSONLines, Record, documents
 from skysteer.testing import SimulatedBeamline
 
 SPACE = Space(Axis("x", -5.0, 5.0, units="mm"), Axis("y", -5.0, 5.0, units="mm"))
@@ -163,3 +169,291 @@ def test_cut_off_after_any_document_a_scan_goes_the_same_way(RE, tmp_path, case)
         assert (resumed.reason, resumed.measured, resumed.failed, resumed.fallen_back) == (
             result.reason, result.measured, result.failed, result.fallen_back,
         )  # fmt: skip
+
+
+def test_a_recommender_in_a_process_is_taught_again(RE, tmp_path):
+    case = Case(options={"worker": "process", "lookahead": 1})
+    order, _ = uninterrupted(RE, case, tmp_path / "whole")
+    for length in (5, len(order) // 2, len(order) - 6):
+        folder = cut_off(tmp_path / f"cut-{length}", order[:length])
+        RE(case.plan(case.beam(RE), record=folder, resume="last")).result(TIMEOUT)
+        assert measured(folder) == measured(tmp_path / "whole")
+
+
+def test_a_resumed_scan_that_is_cut_off_is_resumed_again_and_again(RE, tmp_path):
+    case = Case(fails_at=(3,), bad=(0.0, 2.0), options={"batch": 2, "lookahead": 2, "initial": [{"x": 1.0, "y": 0.0}]})
+    whole, result = uninterrupted(RE, case, tmp_path / "whole")
+    documents, step = whole[:9], 9
+    for life in range(30):
+        folder = cut_off(tmp_path / f"life-{life}", documents)
+        with Noting(folder) as store:
+            resumed = RE(case.plan(case.beam(RE), record=store, resume="last")).result(TIMEOUT).plan_result
+        if len(store.order) <= step:
+            break
+        documents = [*documents, *store.order[:step]]
+    assert life > 3
+    assert measured(folder) == measured(tmp_path / "whole")
+    assert (resumed.measured, resumed.failed, resumed.fallen_back) == (POINTS, result.failed, result.fallen_back)
+    chain = Record.read(folder).chain
+    assert len(chain) == life + 1
+    assert resumed.uids == tuple(run.uid for one in (*chain, Record.read(folder)) for run in one.measurements)
+
+
+def test_two_scans_that_go_on_leave_one_chain_that_names_each_other(RE, tmp_path):
+    case = Case()
+    order, _ = uninterrupted(RE, case, tmp_path / "whole")
+    folder = cut_off(tmp_path / "cut", order[: len(order) // 2])
+    old = Record.read(folder)
+    RE(case.plan(case.beam(RE), record=folder, resume=old.measurements[0].uid[:8])).result(TIMEOUT)
+    new = Record.read(folder)
+    assert (new.resumes, [each.entry.uid for each in new.chain]) == (old.entry.uid, [old.entry.uid])
+    starts = {name: doc for run in new.measurements for name, doc in documents(run.path) if name == "start"}
+    assert starts["start"]["skysteer"]["resumes"] == old.entry.uid
+    closed = Record.read(folder, old.entry.uid)
+    assert [run.exit_status for run in (closed.entry, *closed.measurements)] == ["fail", "fail"]
+    assert closed.entry.resumed_by == new.entry.uid
+
+
+def test_points_lost_in_a_power_cut_are_measured_again_where_they_were(RE, tmp_path):
+    """The file of the decisions is synced first: it may know of points whose events are lost."""
+    case = Case(options={"batch": 2, "lookahead": 2})
+    uninterrupted(RE, case, tmp_path / "whole")
+    expected = measured(tmp_path / "whole")
+    record = Record.read(tmp_path / "whole")
+    run, decided = record.measurements[0].path, record.entry.path
+    for lost in range(1, POINTS):
+        for torn in (0, 7):
+            folder = tmp_path / f"lost-{lost}-{torn}"
+            folder.mkdir()
+            # Without the stop documents; the last event is torn.
+            lines = run.read_bytes().splitlines(keepends=True)[:-1]
+            kept = b"".join(lines[: len(lines) - lost])
+            (folder / run.name).write_bytes(kept[: len(kept) - torn])
+            said = decided.read_bytes().splitlines(keepends=True)[:-1]
+            (folder / decided.name).write_bytes(b"".join(said))
+            RE(case.plan(case.beam(RE), record=folder, resume="last")).result(TIMEOUT)
+            assert measured(folder) == expected
+
+
+def test_an_answer_of_which_a_part_is_lost_is_asked_for_again(RE, tmp_path):
+    case = Case(options={"batch": 3})
+    order, _ = uninterrupted(RE, case, tmp_path / "whole")
+    first = next(place for place, (_, doc) in enumerate(order) if "part" in doc.get("data", {}))
+    folder = cut_off(tmp_path / "cut", order[: first + 2])
+    assert len(Record.read(folder).incomplete) == 1
+    RE(case.plan(case.beam(RE), record=folder, resume="last")).result(TIMEOUT)
+    assert measured(folder) == measured(tmp_path / "whole")
+
+
+# ------------------------------------------------------------ what may not go on
+
+
+@pytest.fixture
+def cut(RE: Any, tmp_path: Path) -> Path:
+    """A folder with a scan that was cut off."""
+    order, _ = uninterrupted(RE, Case(), tmp_path / "whole")
+    return cut_off(tmp_path / "cut", order[: len(order) // 2])
+
+
+def refused(RE: Any, plan: Any, kind: type[Exception] = ResumeError) -> str:
+    """The words of the error with which a plan is refused; no motor moved, and no run was opened."""
+    begun: list[Any] = []
+    RE.subscribe(lambda name, _: begun.append(name))
+    with pytest.raises(kind) as caught:
+        RE(plan).result(TIMEOUT)
+    assert begun == []
+    return str(caught.value)
+
+
+OTHERS = {
+    "another seed": ({"recommender": Wanderer(seed=5)}, "the seed of its recommender was 0, and is 5"),
+    "another setting": (
+        {"recommender": Wanderer(fails_at=(90,))}, "setting of its recommender: fails_at was '()', and is '(90)'",
+    ),
+    "another space": (
+        {"recommender": Wanderer(Space(Axis("x", -5.0, 4.0, units="mm"), Axis("y", -5.0, 5.0, units="mm")))},
+        "its axis 'x': high was 5.0, and is 4.0",
+    ),
+    "other initial points": ({"initial": [{"x": 0.0, "y": 0.0}]}, "its initial points were []"),
+    "a reduction": (
+        {"objectives": ["signal"], "reduce": signal_of_event}, "its objectives were det, and are signal",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "words"), OTHERS.values(), ids=OTHERS)
+def test_what_is_not_the_same_scan_is_refused_and_says_what_differs(RE, cut, options, words):
+    case = Case()
+    said = refused(RE, case.plan(case.beam(RE), record=cut, resume="last", **options))
+    assert "was made by something else" in said
+    assert words in said
+    # It can still be resumed by what made it.
+    RE(case.plan(case.beam(RE), record=cut, resume="last")).result(TIMEOUT)
+
+
+class Stranger(Wanderer):
+    """Another class."""
+
+
+def test_another_class_of_recommenders_is_refused(RE, cut):
+    case = Case(options={"recommender": Stranger()})
+    said = refused(RE, case.plan(case.beam(RE), record=cut, resume="last"))
+    assert "its recommender was Wanderer, and is Stranger" in said
+
+
+def test_the_other_flow_is_refused(RE, cut):
+    case = Case(adaptive_runs)
+    assert "it is of adaptive_scan, and not of adaptive_runs" in refused(
+        RE, case.plan(case.beam(RE), record=cut, resume="last")
+    )
+
+
+def test_a_complete_run_is_refused_and_a_larger_budget_opens_it_again(RE, tmp_path):
+    case = Case()
+    folder = tmp_path / "runs"
+    RE(case.plan(case.beam(RE), record=folder)).result(TIMEOUT)
+    assert f"is complete: {POINTS} of {POINTS} points were measured" in refused(
+        RE, case.plan(case.beam(RE), record=folder, resume="last")
+    )
+    result = RE(case.plan(case.beam(RE), record=folder, resume="last", max_points=POINTS + 3)).result(TIMEOUT)
+    assert result.plan_result.measured == POINTS + 3
+    RE(case.plan(case.beam(RE), record=tmp_path / "longer", max_points=POINTS + 3)).result(TIMEOUT)
+    assert measured(folder) == measured(tmp_path / "longer")
+
+
+def test_fewer_points_than_were_measured_are_complete(RE, cut):
+    case = Case()
+    said = refused(RE, case.plan(case.beam(RE), record=cut, resume="last", max_points=1))
+    assert "is complete: " in said
+    assert "of 1 points were measured" in said
+
+
+def test_a_scan_whose_recommender_had_nothing_more_to_ask_says_so(RE, tmp_path):
+    def scan(**options: Any) -> Any:
+        points = PointSequence([{"x": 0.0}, {"x": 1.0}])
+        beam = SimulatedBeamline(RE)
+        return adaptive_scan([beam.det], [beam.x], points, objectives=["det"], record=tmp_path / "runs", **options)
+
+    RE(scan(max_points=5)).result(TIMEOUT)
+    said = refused(RE, scan(max_points=5, resume="last"))
+    assert "it ended after 2 of 5 points, the recommender has nothing more to ask" in said
+
+
+def test_a_run_that_goes_on_already_names_the_one_that_does(RE, cut):
+    case = Case()
+    old = Record.read(cut).entry.uid
+    RE(case.plan(case.beam(RE), record=cut, resume=old)).result(TIMEOUT)
+    said = refused(RE, case.plan(case.beam(RE), record=cut, resume=old))
+    assert f"run {old[:8]} goes on already in {Record.read(cut).entry.uid[:8]}: resume that one" in said
+
+
+def test_a_run_that_is_still_written_is_refused_and_names_its_process(RE, tmp_path):
+    case = Case()
+    order, _ = uninterrupted(RE, case, tmp_path / "whole")
+    with JSONLines(tmp_path / "runs") as store:
+        store.write(order[: len(order) // 2])
+        said = refused(RE, case.plan(case.beam(RE), record=tmp_path / "runs", resume="last"))
+        assert f"is still running: process {os.getpid()} on {socket.gethostname()}" in said
+
+
+def test_a_measurement_without_its_decisions_says_what_can_still_be_done(RE, cut):
+    record = Record.read(cut)
+    record.entry.path.unlink()
+    case = Case()
+    said = refused(RE, case.plan(case.beam(RE), record=cut, resume=record.measurements[0].uid), RecordError)
+    assert f"the decision run {record.entry.uid} of run {record.measurements[0].uid} is not in {cut}" in said
+    assert "What was measured is whole, 3 points" in said
+
+
+def test_a_folder_and_a_file_of_another_are_refused(RE, cut, tmp_path):
+    case = Case()
+    file = Record.read(cut).entry.path
+    said = refused(RE, case.plan(case.beam(RE), record=tmp_path / "whole", resume=file), RecordError)
+    assert f"leave record= out, or give {cut}" in said
+    said = refused(RE, case.plan(case.beam(RE), resume="last"), RecordError)
+    assert "resume='last' is no file: give the folder of runs too, record=..." in said
+    RE(case.plan(case.beam(RE), resume=file)).result(TIMEOUT)
+    assert len(measured(cut)) == POINTS
+
+
+def test_a_changed_source_is_a_warning_that_is_logged_and_on_record(RE, cut, caplog, monkeypatch):
+    case = Case()
+    monkeypatch.setattr("skysteer.recommenders._about._source", lambda kind: "changed")
+    _about._version.cache_clear()
+    try:
+        RE(case.plan(case.beam(RE), record=cut, resume="last")).result(TIMEOUT)
+    finally:
+        _about._version.cache_clear()
+    words = "the source of the recommender Wanderer was changed since: it may suggest something else"
+    assert words in caplog.text
+    assert Record.read(cut).about["warnings"] == [words]
+
+
+def test_batch_lookahead_and_patience_may_be_chosen_anew(RE, cut):
+    case = Case(options={"batch": 2, "lookahead": 1, "patience": Patience(20.0, "finish")})
+    result = RE(case.plan(case.beam(RE), record=cut, resume="last")).result(TIMEOUT).plan_result
+    assert result.measured == POINTS
+
+
+def test_a_scan_that_was_aborted_or_failed_goes_on(RE, tmp_path):
+    case = Case(bad=(-5.0, 5.0), options={"on_failure": "stop"})
+    with pytest.raises(TooManyFailures):
+        RE(case.plan(case.beam(RE), record=tmp_path / "runs")).result(TIMEOUT)
+    assert Record.read(tmp_path / "runs").entry.exit_status == "fail"
+    whole = Case()
+    result = RE(whole.plan(whole.beam(RE), record=tmp_path / "runs", resume="last")).result(TIMEOUT).plan_result
+    assert (result.measured, result.failed) == (POINTS, 1)
+
+
+# ------------------------------------------------------------ checkpoints
+
+
+class Keeper(Wanderer):
+    """Writes what it was told into a file, and reads it again."""
+
+    def __init__(self, checkpoint_path: Path) -> None:
+        super().__init__()
+        self.checkpoint_path = str(checkpoint_path)
+        self._ingested = 0
+
+    def ingest(self, points: Sequence[Mapping[str, Any]]) -> None:
+        super().ingest(points)
+        self._ingested += len(points)
+
+    def checkpoint(self) -> None:
+        Path(self.checkpoint_path).write_text(json.dumps(self._told))
+
+    def restore(self, points: Sequence[Mapping[str, Any]]) -> int:
+        path = Path(self.checkpoint_path)
+        told = json.loads(path.read_text()) if path.exists() else []
+        if told != [in_words(point) for point in points[: len(told)]]:
+            return 0  # it was made of other points
+        self._told = told
+        return len(told)
+
+
+def test_a_recommender_restores_its_checkpoint_and_is_told_what_came_after(RE, tmp_path):
+    kept = tmp_path / "kept.json"
+    case = Case()
+    order, _ = uninterrupted(RE, Case(options={"recommender": Keeper(kept)}), tmp_path / "whole")
+    expected, length = measured(tmp_path / "whole"), len(order) - 12
+    folder = cut_off(tmp_path / "cut", order[:length])
+    known = len(Record.read(folder).observations)
+    kept.write_text(json.dumps(json.loads(kept.read_text())[: known - 2]))  # as it was some points before
+    keeper = Keeper(kept)
+    with Advisor(keeper, checkpoint_every=2) as one:
+        RE(case.plan(case.beam(RE), recommender=one, record=folder, resume="last")).result(TIMEOUT)
+    assert measured(folder) == expected
+    assert keeper._ingested == POINTS - (known - 2)
+
+
+def test_a_checkpoint_of_another_run_is_not_used(RE, tmp_path):
+    kept = tmp_path / "kept.json"
+    case = Case(options={"recommender": Keeper(kept)})
+    order, _ = uninterrupted(RE, case, tmp_path / "whole")
+    folder = cut_off(tmp_path / "cut", order[: len(order) - 12])
+    kept.write_text(json.dumps(["another point", "and another"]))
+    keeper = Keeper(kept)
+    RE(case.plan(case.beam(RE), recommender=keeper, record=folder, resume="last")).result(TIMEOUT)
+    assert measured(folder) == measured(tmp_path / "whole")
+    assert keeper._ingested == POINTS
