@@ -11,7 +11,7 @@ from skysteer.errors import ResumeError
 from skysteer.model import Asked, History, Observation, Origin, Progress, Suggested, Suggestion
 
 from ._about import plain
-from ._claim import Claim, claim
+from ._claim import Claim, claim, who_holds
 from ._made_by import differences, part
 from ._record import Record
 
@@ -246,9 +246,7 @@ def _check_it_may(record: Record) -> None:
         raise ResumeError(f"run {_short(record)} goes on already in {record.entry.resumed_by[:8]}: resume that one")
     running = [each for each in (record.entry, *record.measurements) if each.running]
     if running:
-        program = part(record.about, "program")
-        who = f"process {program['pid']} on {program.get('host')}" if "pid" in program else "a process"
-        raise ResumeError(f"run {_short(record)} is still running: {who} writes {running[0].path.name}")
+        raise ResumeError(who_holds(record.entry.uid, part(record.about, "program"), running[0].path.name))
     if record.flow not in ("adaptive_scan", "adaptive_runs"):
         raise ResumeError(
             f"run {_short(record)} is of {record.flow or 'no flow of skysteer'}, whose plan is anybody's: "
