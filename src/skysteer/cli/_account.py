@@ -27,7 +27,7 @@ from skysteer.stores._record import Record
 
 from ._wording import duration, place
 
-__all__ = ["Account", "Measured", "Remark", "account_of", "bare_account", "extent_of", "part"]
+__all__ = ["Account", "Measured", "Remark", "account_of", "bare_account", "extent_of", "known_by", "part"]
 
 Kind = Literal["refused", "given up", "worker", "checkpoint", "verdict", "steering", "again", "resumed", "run", "end"]
 
@@ -90,6 +90,11 @@ class Account:
     def about(self) -> Mapping[str, Any]:
         """What the start document of the newest decision run says under ``"skysteer"``."""
         return self.records[-1].about if self.records else {}
+
+    @property
+    def uid(self) -> str:
+        """Of the run that it is known by: the measurement, where there is one."""
+        return known_by(self.records[-1]) if self.records else self.entry.uid
 
     @property
     def points(self) -> list[Measured]:
@@ -215,11 +220,12 @@ class _Teller:
         program = part(record.about, "program")
         who = f" by {program['user']} on {program['host']}" if program.get("user") and program.get("host") else ""
         last = self._line[-1].time if self._line else before.entry.time
+        how = f"ended here ({before.entry.reason})" if before.entry.exit_status == "success" else "cut off here"
         self._line.append(
             Remark(
                 record.entry.time, "resumed",
-                f"cut off here, and resumed after {duration(max(0.0, record.entry.time - last))}{who}: run "
-                f"{record.entry.uid[:8]} goes on where run {before.entry.uid[:8]} ended",
+                f"{how}, and resumed after {duration(max(0.0, record.entry.time - last))}{who}: run "
+                f"{known_by(record)[:8]} goes on where run {known_by(before)[:8]} ended",
             )
         )  # fmt: skip
 
@@ -235,7 +241,9 @@ class _Teller:
             text += f": {entry.reason}" if entry.reason else ""
             self._line.append(Remark(entry.stopped or self._last, "end", text))
         if entry.resumed_by:
-            self._line.append(Remark(self._last, "end", f"run {entry.resumed_by[:8]} goes on from here"))
+            self._line.append(
+                Remark(self._last, "end", "another run went on from here: show last, or see skysteer runs")
+            )
 
     @property
     def _last(self) -> float:
@@ -307,7 +315,7 @@ class _Teller:
                 known = self._of.get(name)
                 where = place(known[0].point, self._account.units) if known else f"suggestion {name}"
                 words = {"device": "given up", "dropped": "dropped", "abandoned": "not measured any more"}[kind]
-                self._line.append(Remark(decision.time, "given up", f"{words}: {where}: {reason}"))
+                self._line.append(Remark(decision.time, "given up", f"{words}: {where}: {_cause(reason)}"))
             case Replaced(during=during, reason=reason, restarts=restarts):
                 text = f"the worker process died in {during} and was replaced (for the {_nth(restarts)} time): {reason}"
                 self._line.append(Remark(decision.time, "worker", text))
@@ -331,6 +339,17 @@ class _Teller:
                 self._line.append(Remark(decision.time, "steering", f"{who} {verdict.value!r}{said}{late}"))
             case _:
                 pass  # a question that was asked ahead, a checkpoint that was written
+
+
+def known_by(record: Record) -> str:
+    """Return the uid of the measurement, where it is one run; else of the decision run."""
+    return record.measurements[0].uid if len(record.measurements) == 1 else record.entry.uid
+
+
+def _cause(reason: str) -> str:
+    """What a device said, without the repr of the status that said it."""
+    found = re.fullmatch(r"\w+: <.*> \((.*)\)", reason, flags=re.DOTALL)
+    return reason if found is None else found[1]
 
 
 def _said(exit_status: str, reason: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from skysteer.model import Axis
 
-from ._account import Account, Measured, Remark, extent_of, part
+from ._account import Account, Measured, Remark, extent_of, known_by, part
 from ._wording import clock, count, day_and_time, decimals_of, duration, number, place, wrapped
 
 __all__ = ["LABELS", "Columns", "header", "rows"]
@@ -36,7 +36,7 @@ def header(account: Account, columns: int) -> list[str]:
     about, entry = account.about, account.entry
     ended = entry.stopped or (account.timeline[-1].time if account.timeline else entry.time)
     name = entry.flow or entry.plan_name or "a run"
-    lines = [f"{name} {entry.uid}", ""]
+    lines = [f"{name} {account.uid}", ""]
 
     def say(label: str, text: str) -> None:
         if text:
@@ -58,7 +58,7 @@ def header(account: Account, columns: int) -> list[str]:
     say("program", _program(part(about, "program")))
     say("note", _metadata(part(about, "md")))
     if len(account.records) > 1:
-        say("resumed", " -> ".join(each.entry.uid[:8] for each in account.records))
+        say("resumed", " -> ".join(known_by(each)[:8] for each in account.records))
     say("files", ", ".join([each.path.name for each in account.entries[-3:]] +
                            ([entry.path.name] if entry.kind == "decisions" else [])))  # fmt: skip
     for problem in account.problems:

@@ -19,7 +19,7 @@ def audit(account: Account, point: Measured, columns: int) -> list[str]:
     """Return the audit as text."""
     units, places = account.units, decimals(account)
     after = duration(max(0.0, point.time - account.began))
-    title = f"point {point.number} of run {account.entry.uid[:8]}, measured at {clock(point.time)}"
+    title = f"point {point.number} of run {account.uid[:8]}, measured at {clock(point.time)}"
     lines = [*wrapped("", f"{title}, {after} after the beginning", columns, 0), ""]
 
     def say(label: str, text: str) -> None:
@@ -71,7 +71,7 @@ def audit(account: Account, point: Measured, columns: int) -> list[str]:
     say("state", f"{answer.state}: the hash of what it is and of all that it had been told")
     named = "" if point.suggestion is None else f"; suggestion {point.suggestion.id}"
     say("on record", f"event {point.seq_num} of run {point.run}{named}")
-    say("", f"skysteer replay {account.entry.uid[:8]} asks the same question again")
+    say("", f"skysteer replay {account.uid[:8]} asks the same question again")
     return lines
 
 

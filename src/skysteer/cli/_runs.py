@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,7 +90,7 @@ class Listed:
     resumes: str
     """Uid of the decision run that it resumes."""
     resumed_by: str
-    """Uid of the decision run that goes on with it."""
+    """Uid of the run that goes on with it."""
     runs: tuple[str, ...]
     """Uids of all its runs."""
     files: tuple[str, ...]
@@ -117,7 +117,13 @@ def listed(entries: Iterable[RunEntry], *, everything: bool = False) -> list[Lis
     for each in found:
         key = each.uid if everything else owner.get(each.uid) or each.decisions or each.uid
         launches.setdefault(key, []).append(each)
-    return [_listed(group) for group in launches.values()]
+    lines = {key: _listed(group) for key, group in launches.items()}
+    if everything:
+        return [*lines.values()]
+    return [  # the run that went on, as it is called in this list
+        replace(each, resumed_by=lines[each.resumed_by].uid) if each.resumed_by in lines else each
+        for each in lines.values()
+    ]
 
 
 def _listed(group: Sequence[RunEntry]) -> Listed:

@@ -148,7 +148,7 @@ def _legend(account: Account, columns: int) -> list[str]:
         "why there: the question that the recommender answered with this place, and how many points it knew then. "
         "waited: from the question to the answer."
     )
-    audited = f"skysteer show {account.entry.uid[:8]} --point N says what was known when point N was chosen."
+    audited = f"skysteer show {account.uid[:8]} --point N says what was known when point N was chosen."
     return ["", *wrapped("", words, columns, 0), audited]
 
 

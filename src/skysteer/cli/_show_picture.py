@@ -67,7 +67,7 @@ def _title(account: Account, points: Sequence[Measured]) -> str:
     who = f" by {entry.recommender}" if entry.recommender else ""
     state = "still being measured" if entry.running else entry.reason or entry.exit_status or "cut off"
     name = entry.flow or entry.plan_name or "run"
-    return f"{name} {entry.uid[:8]}{who}, {day_and_time(account.began)}: {count(len(points), 'point')}; {state[:90]}"
+    return f"{name} {account.uid[:8]}{who}, {day_and_time(account.began)}: {count(len(points), 'point')}; {state[:90]}"
 
 
 # -- where
