@@ -22,13 +22,17 @@ class About:
     Parameters
     ----------
     recommender
-        The scientist's own object, not what is put around it.
+        Of what is put around somebody else's optimizer (`skysteer.recommenders.foreign`)
+        the optimizer is described.
     """
 
     def __init__(self, recommender: Any) -> None:
-        self._class: type[Any] = type(recommender)
-        self._settings = _settings(recommender)
-        self._seed = _seed(recommender)
+        inner = inner_of(recommender)
+        self._class: type[Any] = type(inner)
+        self._settings = _settings(inner)
+        if inner is not recommender:
+            self._settings |= {"taken_as": type(recommender).__name__}
+        self._seed = _seed(inner)
 
     @property
     def name(self) -> str:
@@ -43,6 +47,15 @@ class About:
             "seed": self._seed,
             "settings": dict(self._settings),
         }
+
+
+def inner_of(recommender: Any) -> Any:
+    """Somebody else's optimizer in what we put around it; any other recommender itself."""
+    if type(recommender).__module__.startswith("skysteer.recommenders.foreign"):
+        for name in ("_optimizer", "_agent", "_learner", "_generator"):
+            if hasattr(recommender, name):
+                return getattr(recommender, name)
+    return recommender
 
 
 def _settings(recommender: Any) -> dict[str, Any]:

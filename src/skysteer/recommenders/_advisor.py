@@ -24,7 +24,7 @@ from skysteer.protocols import (
 )
 from skysteer.workers import Desk, WorkerKind
 
-from ._about import About
+from ._about import About, inner_of
 from ._memory import Memory, own
 from ._session import Reduce, Session
 from ._state import State
@@ -130,7 +130,7 @@ class Advisor:
         if checkpoint_every is not None and checkpoint_every < 1:
             raise ValueError(f"checkpoint_every must be at least 1 point or None, found {checkpoint_every!r}")
         name = type(recommender).__name__
-        self._about = About(getattr(recommender, "optimizer", recommender) if _is_ours(recommender) else recommender)
+        self._about = About(recommender)
         recommender = adapted(recommender)
         self.name = name
         """What the recommender is called in errors and documents."""
@@ -542,11 +542,7 @@ def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
         future.set_exception(exc)
 
 
-def _is_ours(recommender: Any) -> bool:
-    return type(recommender).__module__.startswith("skysteer.recommenders.foreign")
-
-
 def _keeps_its_state(recommender: Any) -> bool:
     """Whether it can write its state, and was told where to."""
-    inner = getattr(recommender, "optimizer", recommender) if _is_ours(recommender) else recommender
-    return isinstance(recommender, Checkpointable) and getattr(inner, "checkpoint_path", "somewhere") is not None
+    told_where = getattr(inner_of(recommender), "checkpoint_path", "somewhere") is not None
+    return told_where and isinstance(recommender, Checkpointable)

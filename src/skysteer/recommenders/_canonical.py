@@ -87,8 +87,11 @@ def _array(array: np.ndarray[Any, Any]) -> str | None:
 
 
 def _described(value: Any) -> str | None:
-    """Of a value of a class of its own: a dataclass by its fields, one of ours by what it says of itself."""
+    """Of a value of a class of its own: by its fields, its parameters, or (one of ours) what it says of itself."""
     kind = cast("type[Any]", type(value))
+    if callable(getattr(kind, "get_params", None)):  # an estimator of scikit-learn
+        text = canonical(value.get_params(deep=True))
+        return kind.__qualname__ if text is None else f"{kind.__qualname__}({text})"
     if is_dataclass(value) and not isinstance(value, type):
         texts = _all([getattr(value, each.name, None) for each in fields(value)])
         return None if texts is None else f"{kind.__qualname__}({', '.join(texts)})"

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from skysteer.model import Axis, Choice, Space
+from skysteer.model import Axis, Choice, Observation, Space
 from skysteer.recommenders import Advisor, Grid, Sequence, Sobol
 from skysteer.recommenders._canonical import canonical, shortened
 from skysteer.recommenders._state import State
+from skysteer.recommenders.foreign import as_recommender
 from skysteer.recommenders.gaussian import GaussianProcess
 from skysteer.testing import Fixed
 
@@ -201,19 +202,49 @@ def test_no_more_than_some_dozen_settings_are_named():
     assert len(about(recommender)["settings"]) == 36
 
 
-def test_what_is_put_around_a_foreign_optimizer_is_seen_through():
-    class Optimizer(Mine):
+class Bandit:
+    """Somebody else's, with tell and ask."""
+
+    def __init__(self, seed):
+        self.seed, self.arms = seed, 3
+
+    def tell(self, x, y):
         pass
 
-    Optimizer.__module__ = "bluesky_adaptive.ax.optimizer"
-    from skysteer.recommenders.foreign import BlueskyAdaptive
+    def ask(self, n):
+        return [[0.0]] * n
 
-    try:
-        inner = BlueskyAdaptive(Optimizer(seed=6), space=SPACE)
-    except Exception as exc:
-        pytest.fail(f"the stand-in does not do: {exc}")
-    assert about(inner)["class"] == "bluesky_adaptive.ax.optimizer:" + Optimizer.__qualname__
-    assert about(inner)["seed"] == 6
+
+def test_what_is_put_around_a_foreign_optimizer_is_seen_through():
+    found = about(as_recommender(Bandit(6), "x", "det"))
+    assert (found["class"], found["seed"]) == (f"{__name__}:Bandit", 6)
+    assert found["settings"] == {"seed": 6, "arms": 3, "taken_as": "TellAsk"}
+    assert found["version"]["package"] == __name__.partition(".")[0]
+
+
+def test_an_optimizer_without_a_place_to_write_to_is_not_asked_to():
+    class Optimizer(Mine):
+        """As those of bluesky-adaptive: the method is there, the place need not be."""
+
+        checkpoint_path = None
+
+        def checkpoint(self):
+            raise ValueError("Checkpoint path is not set")
+
+    with Advisor(Optimizer(), checkpoint_every=1) as advisor:
+        heard = []
+        advisor.listen(heard.append)
+        advisor.tell(Observation("run", "primary", 1, 0.0, {"x": 0.0}, {"det": 1.0}))
+        advisor.checkpoint().result(5)
+        advisor.best().result(5)
+    assert [type(each).__name__ for each in heard] == ["Told"]
+
+
+def test_an_estimator_is_described_by_its_parameters():
+    from sklearn.neighbors import KNeighborsRegressor
+
+    assert canonical(KNeighborsRegressor(3)) == canonical(KNeighborsRegressor(3))
+    assert canonical(KNeighborsRegressor(3)) != canonical(KNeighborsRegressor(4))
 
 
 # -- the state

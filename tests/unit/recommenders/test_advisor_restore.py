@@ -474,6 +474,33 @@ def test_the_state_is_the_same_however_and_wherever_it_came_about(advise, tmp_pa
     assert whole.state == dying.state
 
 
+def test_a_failure_changes_the_state_and_so_does_an_answer_that_was_dropped(advise):
+    advisor, _ = advise(Sobol(SPACE, seed=3))
+    advisor.queue.launch(SPACE, LAUNCH)
+    first, _ = ask(advisor, 2)
+    states = [advisor.state]
+    advisor.queue.failed(first)
+    best(advisor)
+    states.append(advisor.state)
+    advisor.queue.launch(SPACE, "another")  # the second is given up
+    best(advisor)
+    states.append(advisor.state)
+    assert len(set(states)) == 3
+
+
+def test_ids_that_another_life_would_give_otherwise_are_none_of_the_state(advise):
+    one, _ = advise(Counts())
+    one.queue.launch(SPACE, LAUNCH)
+    made = [ask(one)[0] for _ in range(3)]
+    one.tell(observation(1, 1.0, made[1].id))
+    one.queue.failed(made[2])
+    best(one)
+    two, _ = advise(Counts())
+    two.restore(History(tuple(made), (observation(1, 1.0, made[1].id),), (made[2].id,), (made[0],)))
+    best(two)
+    assert two.state == one.state
+
+
 def test_ten_thousand_points_are_taken_up_in_a_moment(advise):
     recommender = Fixed(POINTS)
     advisor, _ = advise(recommender)
