@@ -18,7 +18,7 @@ from bluesky.callbacks.json_writer import JSONLinesWriter
 from event_model import DocumentNames, schema_validators
 
 from skysteer.errors import StoreError
-from skysteer.stores import JSONLines, documents, find, runs
+from skysteer.stores import JSONLines, _folder, documents, find, runs
 from skysteer.testing import RunBuilder, external_key
 
 from .conftest import decisions_of, run_of
@@ -191,14 +191,15 @@ def test_nothing_grows_with_the_number_of_runs(store):
 
 def test_runs_that_end_quickly_do_not_keep_their_files_open(folder, monkeypatch):
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda file: (time.sleep(0.0005), fsync(file))[1])
-    most = 0
+    monkeypatch.setattr(os, "fsync", lambda file: (time.sleep(0.005), fsync(file))[1])
+    monkeypatch.setattr(_folder, "_WAITING", 10)
+    before = most = len(os.listdir("/proc/self/fd"))
     with JSONLines(folder) as store:
-        for _ in range(400):
+        for _ in range(120):
             store.write(run_of(1).documents)
             most = max(most, len(os.listdir("/proc/self/fd")))
-    assert most < 300
-    assert len(runs(folder)) == 400
+    assert most - before < 40
+    assert len(runs(folder)) == 120
 
 
 def test_a_closed_store_says_so(folder):

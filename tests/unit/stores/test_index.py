@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import time
@@ -75,12 +76,16 @@ def test_a_damaged_index_is_repaired_from_the_files(launch, folder, damage):
         assert sorted(runs(folder), key=lambda entry: entry.uid) == sorted(before, key=lambda entry: entry.uid)
 
 
-def test_a_repaired_index_is_not_repaired_again(launch, folder):
-    (folder / "index.jsonl").unlink()
+@pytest.mark.parametrize("cut", [0, 7], ids=["missing", "torn"])
+def test_a_repaired_index_is_not_repaired_again(launch, folder, cut):
+    index = folder / "index.jsonl"
+    index.write_bytes(index.read_bytes()[:-cut]) if cut else index.unlink()
     runs(folder)
-    size = (folder / "index.jsonl").stat().st_size
+    repaired = index.read_bytes()
     runs(folder)
-    assert (folder / "index.jsonl").stat().st_size == size
+    assert index.read_bytes() == repaired
+    for line in repaired.splitlines()[-1:]:
+        assert json.loads(line), "what was added stands behind half a line"
 
 
 def test_every_size_of_a_cut_index_gives_the_same_runs(launch, folder):
