@@ -169,7 +169,7 @@ def test_cut_off_after_anything_a_scan_asks_suggests_and_measures_the_same(RE, b
     assert (result.failed > 0) is fragile
     assert any(isinstance(item, Asked) for item in whole.items) is (lookahead > 0)
     ends = [n for n, item in enumerate(whole.items) if isinstance(item, Observation)]
-    for cut in range(ends[-1] + 1):
+    for cut in range(0, ends[-1] + 1, 2 if fragile else 1):
         before = Life("first", whole.items[:cut])
         progress, history = found_in([before])
         after, again = live(

@@ -23,7 +23,7 @@ from distributed import Client
 from skysteer import Steering, adaptive_scan
 from skysteer.documents import Fields
 from skysteer.errors import RecommenderError, WorkerDied
-from skysteer.model import Axis, Finished, Judgement, Observation, Space, Verdict
+from skysteer.model import Axis, Finished, History, Judgement, Observation, Space, Verdict
 from skysteer.recommenders import Advisor
 from skysteer.testing import SimulatedBeamline
 from skysteer.watchdog import Watchdog
@@ -521,3 +521,48 @@ class _Busy:
 
 def test_a_thread_worker_is_as_it_was():
     assert ThreadWorker(Memory()).call("suggest") == [{"x": 0.0}]
+
+
+# -- a state that was written
+
+
+class Keeps(EndsItsMachine):
+    """Writes what it was told to a file that all machines see, and reads it again."""
+
+    def __init__(self, file, where="never", at=0, once=None):
+        super().__init__(where, at, once)
+        self.file, self.calls = file, []
+
+    def ingest(self, points):
+        self.calls.append(("ingest", len(points)))
+        super().ingest(points)
+
+    def get_best_points(self):
+        return [(None, {"calls": self.calls}, {"told": len(self.told)})]
+
+    def checkpoint(self):
+        self.file.write_text(repr(self.told))
+
+    def restore(self, points):
+        if not self.file.exists():
+            return 0
+        self.told = [float(number) for number in self.file.read_text().strip("[]").split(", ")]
+        self.calls.append(("restore", len(self.told)))
+        return len(self.told)
+
+
+def test_a_machine_that_is_replaced_goes_on_from_the_checkpoint(advise, tmp_path):
+    advisor = advise(Keeps(tmp_path / "state", "suggest", 4, tmp_path / "once"), checkpoint_every=3)
+    assert taught(advisor, 5) == expected(5)
+    assert advisor.restarts == 1
+    best = advisor.best().result(PATIENCE)
+    assert best == {"calls": [("restore", 3), ("ingest", 1), ("ingest", 1)], "told": 5}
+
+
+def test_a_scan_that_goes_on_there_is_taught_what_came_after_the_checkpoint(advise, tmp_path):
+    (tmp_path / "state").write_text(repr([number / 3 for number in (1, 2)]))
+    advisor = advise(Keeps(tmp_path / "state"))
+    advisor.restore(History(observations=tuple(observation(number) for number in (1, 2, 3)))).result(PATIENCE)
+    advisor.queue.launch(SPACE, "the-next-launch", known=3)
+    assert ask(advisor, known=3)[0].point == expected(3)
+    assert advisor.best().result(PATIENCE)["calls"] == [("restore", 2), ("ingest", 1)]
