@@ -19,7 +19,8 @@ from skysteer.recommenders import Sequence
 
 from .conftest import Seen
 
-MOMENTS = 30
+MOMENTS = 10
+"""Moments for each way to vanish."""
 
 
 def mounted(where: Path, options: str) -> bool:

@@ -28,6 +28,8 @@ LONG = 40.0
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Environment of a process that is forked: what has threads of its own cannot be."""
 Point = tuple[float, float]
+Identity = tuple[str, int]
+"""Run and seq_num of an event."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Nest:
         for pid in list(self._jobs):
             os.kill(pid, signal.SIGKILL)  # it is not waited for yet: the pid is its own
             self.wait(pid)
+        self.orphans()
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -283,21 +286,30 @@ class Lives:
     def trajectory(self) -> list[Point]:
         return [(data["x"], data["y"]) for data in self.points()]
 
-    def identities(self) -> list[tuple[str, int]]:
-        """(run, seq_num) of every event that counts."""
+    def identities(self) -> list[Identity]:
+        """Every event that counts."""
+        return [identity for decisions in self.chain() for identity in self._identities(decisions)]
+
+    def told(self) -> list[Identity]:
+        """Every event that the recommender was told, as its decision runs say."""
+        return [identity for decisions in self.chain() for identity in self._told(decisions)]
+
+    def told_in_order(self) -> bool:
+        """Whether each life was told what it measured from the first on, in order."""
+        chain = [(self._identities(decisions), self._told(decisions)) for decisions in self.chain()]
+        return all(told == measured[: len(told)] for measured, told in chain)
+
+    def _identities(self, decisions: Run) -> list[Identity]:
         return [
             (run.start["uid"], event["seq_num"])
-            for decisions in self.chain()
             for run in self.folder.measured(decisions)
             if self.job.flow == "scan" or (run.stop or {}).get("exit_status") == "success"
             for event in run.events("primary")
         ]
 
-    def told(self) -> list[tuple[str, int]]:
-        """(run, seq_num) of every event that the recommender was told, as its decision runs say."""
+    def _told(self, decisions: Run) -> list[Identity]:
         return [
             (event["data"]["run"], event["data"]["seq_num"])
-            for decisions in self.chain()
             for event in decisions.events("told")
             if event["data"]["origin"] == "recommender" and not event["data"]["replay"]
         ]
@@ -329,7 +341,8 @@ class Lives:
         identities, told = self.identities(), self.told()
         assert len(set(told)) == len(told), "an event was told twice"
         assert lost or set(told) <= set(identities), "told what is not on disk"
-        assert len(set(identities) - set(told)) <= self.kills, "events that nobody was told of"
+        # Those that were told nobody any more when a life ended are told when the next one begins.
+        assert lost or self.told_in_order(), "told one event before an earlier one"
         for process in self.ingested().values():
             seen = [(point["x"], point["y"]) for point in process]
             assert seen == expected[: len(seen)], "a recommender was told an event twice, not, or in another order"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -107,14 +108,35 @@ def _locked_file(entry: RunEntry) -> Generator[int]:
         os.close(file)
 
 
+def who_holds(uid: str, program: Mapping[str, Any], file: str) -> str:
+    """Say why a run whose file is locked cannot be taken over; ``program`` began it, says its decision run."""
+    pid, host = program.get("pid"), program.get("host")
+    if isinstance(pid, int) and host == socket.gethostname():  # elsewhere nobody can look
+        if _lives(pid):
+            return f"the run {uid[:8]} is still running: process {pid} on {host} writes {file}"
+        return f"the run {uid[:8]} is being taken over by another process at this moment, which holds {file}"
+    who = "a process" if pid is None else f"process {pid} on {host}"
+    return f"the run {uid[:8]} is still running, or is being taken over: {who} holds {file}"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
 def _who_has_it(entry: RunEntry) -> str:
-    first = next(lines_from(entry.path), None)
-    match first:
+    program: dict[str, Any] = {}
+    match next(lines_from(entry.path), None):
         case (_, {"skysteer": {"program": {"pid": pid, "host": host}}}, _):
-            who = f"process {pid} on {host}"
+            program = {"pid": pid, "host": host}
         case _:
-            who = "a process"
-    return f"the run {entry.uid[:8]} is still running, or is being taken over: {who} holds {entry.path.name}"
+            pass
+    return who_holds(entry.uid, program, entry.path.name)
 
 
 def _close_run(entry: RunEntry, file: int, by: str, claimed: Claim) -> None:
