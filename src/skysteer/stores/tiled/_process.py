@@ -48,6 +48,8 @@ class Uploader:
         self._answered = 0
         self._closing = False
         self._process: subprocess.Popen[bytes] | None = None
+        self.began: float | None = None
+        """When the process was first heard of (`time.monotonic`): it is ready then."""
         self._thread = threading.Thread(target=self._watch, name="skysteer-tiled", daemon=True)
         self._thread.start()
 
@@ -145,6 +147,8 @@ class Uploader:
         assert process.stdout is not None
         for line in process.stdout:
             said: dict[str, Any] = json.loads(line)
+            if self.began is None:
+                self.began = time.monotonic()
             if "log" in said:
                 logger.log(said["log"], "%s", said["text"])
                 continue

@@ -153,14 +153,14 @@ def deliver(
         raise StoreError(f"{path} {found}; give the folder into which runs were recorded")
     url, key = _without_key(url, api_key)
     _check_installed()
-    begun = time.monotonic()
     uploader = Uploader(path, url, key)
     try:
         complete = uploader.drained(timeout, said)
+        seconds = 0.0 if uploader.began is None else time.monotonic() - uploader.began
     finally:
         uploader.end()
     status = uploader.status
-    return Delivered(complete and not status.set_aside, status, time.monotonic() - begun)
+    return Delivered(complete and not status.set_aside, status, seconds)
 
 
 def _check_installed() -> None:

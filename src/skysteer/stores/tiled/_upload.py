@@ -37,4 +37,9 @@ class Delivered:
     status: Upload
     """How far it came."""
     seconds: float
-    """How long it took, in s."""
+    """How long it took in s, without the start of the process that sends (2-3 s)."""
+
+    @property
+    def waiting(self) -> int:
+        """Runs of which something is not in the server."""
+        return self.status.waiting_runs + len(self.status.set_aside)
