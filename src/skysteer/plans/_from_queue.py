@@ -75,6 +75,8 @@ def scan_from_queue(
 
     def measure(suggestion: Suggestion, attempt: Attempt) -> Plan[None]:
         yield from move(axes, suggestion.point, attempt.after)
+        if options.hold is not None:
+            yield from options.hold()
         tag.now(suggestion)
         if take_reading is None:
             yield from read_event(devices, attempt)
@@ -138,6 +140,8 @@ def runs_from_queue(
         about = {"id": suggestion.id, "origin": suggestion.origin, "point": dict(suggestion.point)}
         watcher = _OwnRun(attempt, _metadata(about_all, suggestion=about), tally.uids.append)
         yield from move(axes, suggestion.point, attempt.after)
+        if options.hold is not None:
+            yield from options.hold()
         yield from forward((measure or one_run)(devices), watcher)
         yield Msg("checkpoint")
 

@@ -35,7 +35,8 @@ class Options:
     progress: Progress = field(default_factory=Progress)
     """Where a scan goes on that was cut off; the other numbers are those of the whole scan."""
     hold: Callable[[], Plan[None]] | None = None
-    """A plan stub run before each point is begun: it may hold the scan there, between two points."""
+    """A plan stub run before each measurement, when the motors are there: it may hold the scan. What the point before
+    left to do was mostly done while they moved."""
 
     @property
     def problems(self) -> list[str]:

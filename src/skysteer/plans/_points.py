@@ -168,8 +168,6 @@ def measure_points(
         step = yield from asking.next(options.max_points - tally.measured, tally.measured)
         if isinstance(step, End):
             return step
-        if options.hold is not None:  # after the answer: what the point before left to do was done meanwhile
-            yield from options.hold()
         error = yield from _try(step, measure, recorded_by, interruptions, 2 if options.on_failure == "retry" else 1)
         if error is None:
             tally.measured += 1
