@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,13 +117,15 @@ def remade(record: Record, seed: int | None = None) -> Recommender:
     if not spec or record.space is None:
         raise ValueError(f"run {record.entry.uid} had no recommender: there is nothing to ask again")
     used: Any = about.get("seed") if seed is None else seed
+    then = {**about, "seed": used}
+    then = _without_turns(then) if seed is not None else then
     told: list[str] = []
     for make in _makers(record, spec):
         try:
             made = make(used or 0)
             now = About(made).document()
             apart = [f"it would be a {now['class']}"] if now["class"] != spec else []
-            apart += differing({**about, "seed": used}, now, code=False)
+            apart += differing(then, _without_turns(now) if seed is not None else now, code=False)
         except Exception as exc:  # whatever somebody's class may raise when it is made with these
             apart, made = [str(exc)], None
         if made is not None and not apart:
@@ -135,6 +138,13 @@ def remade(record: Record, seed: int | None = None) -> Recommender:
     )
 
 
+def _without_turns(about: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A description without what the ids begin with: of ours it says the seed too."""
+    from ._account import part
+
+    return {**about, "settings": {name: each for name, each in part(about, "settings").items() if name != "turns"}}
+
+
 def _makers(record: Record, spec: str) -> Iterator[Callable[[int], Recommender]]:
     """Ways in which it may have been made, to be tried; what comes of them is compared with the record."""
     from ._account import part
@@ -145,22 +155,23 @@ def _makers(record: Record, spec: str) -> Iterator[Callable[[int], Recommender]]
 
         yield recommender
     settings = part(part(record.about, "recommender"), "settings")
-    space = record.space
-    assert space is not None, "the caller looks"
     objectives = record.about.get("objectives") or ["det"]
-    for goal in ("maximize", "minimize", "map"):
-        named = make_named(spec, space=space, objective=str(objectives[0]), goal=goal)
+
+    def make(goal: Any, besides: Mapping[str, Any], seed: int) -> Recommender:
+        assert record.space is not None, "the caller looks"
+        named = make_named(spec, space=record.space, objective=str(objectives[0]), goal=goal)
         simple = {
             name: value
-            for name, value in settings.items()
+            for name, value in {**settings, **besides}.items()
             if name in named.signature.parameters
-            and name not in named.given
-            and name != "seed"
+            and name not in {*named.given, "seed"}
             and isinstance(value, bool | int | float)
         }
-        yield replace(named, given={**named.given, **simple})
-        if "counts" in named.signature.parameters and "counts" not in settings:
-            yield replace(named, given={**named.given, **simple, "counts": True})
+        return replace(named, given={**named.given, **simple})(seed)
+
+    for goal in ("maximize", "minimize", "map"):
+        yield partial(make, goal, {})
+        yield partial(make, goal, {"counts": True})  # what was counted is no setting of its own
 
 
 def _named(record: Record, spec: str, seed: int | None, goal: str | None) -> Recommender:

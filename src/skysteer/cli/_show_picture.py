@@ -90,9 +90,12 @@ def _field(figure: Any, account: Account, points: Sequence[Measured]) -> None:
     if axes.get_legend_handles_labels()[1]:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=3, frameon=False, fontsize=9)
     if dots is not None:
-        bar = figure.colorbar(dots, ax=axes, label="number of the point", pad=0.02)
-        bar.ax.invert_yaxis()
-        bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        by_number = dots.get_cmap().name == "plasma"
+        label = "number of the point" if by_number else _labelled(objective, account.units.get(objective, ""))
+        bar = figure.colorbar(dots, ax=axes, label=label, pad=0.02)
+        if by_number:
+            bar.ax.invert_yaxis()
+            bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     title = "what it read, in time" if space is None else "where it measured, in order"
     axes.set_title(title, loc="left", fontsize=10.5)
 
@@ -171,6 +174,11 @@ def _rows(axes: Axes, account: Account, points: Sequence[Measured]) -> Any:
     names = list(account.space)[::-1]
     ticks: list[tuple[float, str]] = []
     dots: Any = None
+    objective = _objective(account, points)
+    read = [_value(each, objective) for each in points]
+    style = _style(points)
+    if all(value is not None for value in read):  # the number is on the axis below
+        style |= {"c": read, "cmap": "viridis", "vmin": None, "vmax": None}
     for row, name in enumerate(names):
         axis = account.space[name]
         axes.axhspan(row - 0.03, row + 0.87, color="0.955", zorder=0)
@@ -183,7 +191,7 @@ def _rows(axes: Axes, account: Account, points: Sequence[Measured]) -> Any:
             where = [axis.number_of(each.axes[name]) / last for each in points]
             ticks += [(row + 0.84 * number / last, str(option)) for number, option in enumerate(axis.options)]
         dots = axes.scatter(
-            [each.number for each in points], [row + 0.84 * place for place in where], **{**_style(points), "s": 18}
+            [each.number for each in points], [row + 0.84 * place for place in where], **{**style, "s": 18}
         )
         axes.annotate(
             _labelled(name, axis.units), (0.006, row + 0.86), xycoords=("axes fraction", "data"), fontsize=9, va="top",
