@@ -285,8 +285,7 @@ def test_the_start_document_says_how_many_points_are_left(RE, beam, documents):
     assert start["num_points"] == 2
 
 
-def test_a_scan_is_held_before_each_point_and_costs_no_message_where_it_is_not(RE, beam):
-    """The gate stands at the boundary of points: nothing is asked or moved while it is closed."""
+def test_a_scan_is_held_before_each_measurement_and_it_costs_no_message_where_it_is_not(RE, beam):
     commands, held = [], []
 
     def hold():

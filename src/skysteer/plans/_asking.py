@@ -132,7 +132,7 @@ class Asking:
             log.warning("the recommender asks for a pause: %s", request)
             yield Msg("pause")
             self._tickets[0] = ticket = self._queue.ask(
-                ticket.count, known=known, pending=ticket.pending, epoch=self._epoch
+                ticket.count, known=known, pending=ticket.pending, epoch=self._epoch, again=ticket.again
             )
             answer = yield from self._answer(self._queue, ticket)
         if isinstance(answer, tuple):
