@@ -81,3 +81,12 @@ def test_a_taker_that_does_not_linger_takes_at_once():
     assert taker.wait_for(1) == [[1]]
     taker.mailbox.close()
     taker.thread.join(5)
+
+
+def test_what_came_in_a_hurry_while_the_taker_was_busy_is_taken_at_once():
+    mailbox: Mailbox[int] = Mailbox()
+    mailbox.put(1, hurry=False)
+    mailbox.put(2)
+    before = time.monotonic()
+    assert mailbox.take(linger=20.0) == [1, 2]
+    assert time.monotonic() - before < 10
