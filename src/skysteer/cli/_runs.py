@@ -58,9 +58,9 @@ def runs(
         if not found:
             typer.echo(f"no runs in {folder} yet: give record={str(folder)!r} to adaptive_scan, adaptive_runs or watch")
             return
-        from ._wording import width
+        from ._wording import say, width
 
-        typer.echo("\n".join(_lines(shown, width())))
+        say(_lines(shown, width()))
         if len(shown) < len(found):
             typer.echo(f"the newest {len(shown):,} of {len(found):,}; --limit {len(found)} shows all")
         if (cut := [each for each in shown if each.resumable]) and not everything:

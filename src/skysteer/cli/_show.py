@@ -57,7 +57,7 @@ def show(
     Exit code: 0, or 1 after an error.
     """
     with errors_said("skysteer show", debug=debug):
-        from ._wording import width
+        from ._wording import say, width
 
         account = account_in(folder, run)
         if as_json:
@@ -71,9 +71,9 @@ def show(
         elif point is not None:
             from ._audit import audit
 
-            typer.echo("\n".join(audit(account, _the_point(account, point), width())))
+            say(audit(account, _the_point(account, point), width()))
         else:
-            typer.echo("\n".join(_text(account, points, width())))
+            say(_text(account, points, width()))
         if picture is not None:
             from ._show_picture import draw_account
 

@@ -34,8 +34,8 @@ MARKS: Mapping[str, tuple[str, str, str]] = {
 }
 """Kind of a remark to its marker, colour and name."""
 READ, BEST, THOUGHT = "0.35", "#117a55", "#c8511b"
-FEW = 40
-"""Up to so many points all have their number beside them."""
+FEW, MANY = 40, 500
+"""About so many points have their number beside them; of many none has."""
 
 
 def draw_account(path: Path, account: Account) -> None:
@@ -103,8 +103,13 @@ def _field(figure: Any, account: Account, points: Sequence[Measured]) -> None:
 def _style(points: Sequence[Measured]) -> dict[str, Any]:
     return {
         "c": [each.number for each in points], "cmap": "plasma", "vmin": 1, "vmax": max(2, len(points)),
-        "edgecolors": "white", "linewidths": 0.6, "s": 36 if len(points) <= 200 else 12, "zorder": 4,
+        "edgecolors": "white", "linewidths": 0.6, "s": 36 * _small(len(points)) ** 2, "zorder": 4,
     }  # fmt: skip
+
+
+def _small(many: int) -> float:
+    """Factor of the sizes of markers: of many points each is small."""
+    return max(0.25, min(1.0, math.sqrt(150 / max(1, many))))
 
 
 def _map(
@@ -136,7 +141,7 @@ def _map(
     for each, (a, b) in zip(points, places, strict=True):
         if all(math.hypot((a - c) / reach[0], (b - d) / reach[1]) > 0.03 for c, d in numbered):
             numbered.append((a, b))
-            if len(numbered) > 2 * FEW:
+            if len(points) > MANY or len(numbered) > 2 * FEW:
                 break
             axes.annotate(
                 str(each.number), (a, b), xytext=(4, 3.5), textcoords="offset points", fontsize=7.5, zorder=7,
@@ -221,8 +226,8 @@ def _readings(axes: Axes, account: Account, points: Sequence[Measured]) -> None:
     objective = _objective(account, points)
     read = [(each.number, value) for each in points if (value := _value(each, objective)) is not None]
     axes.plot(
-        [number for number, _ in read], [value for _, value in read], linestyle="none", marker="o", markersize=4,
-        color=READ, markeredgecolor="white", markeredgewidth=0.4, label="reading", zorder=3,
+        [number for number, _ in read], [value for _, value in read], linestyle="none", marker="o",
+        markersize=4 * _small(len(read)), color=READ, markeredgecolor="white", markeredgewidth=0.4, label="reading", zorder=3,
     )  # fmt: skip
     goal = account.goal
     if goal is not None and read and goal[1] == objective:
@@ -239,15 +244,15 @@ def _readings(axes: Axes, account: Account, points: Sequence[Measured]) -> None:
 
 
 def _latencies(axes: Axes, points: Sequence[Measured]) -> None:
-    numbers = [each.number for each in points]
+    numbers, size = [each.number for each in points], _small(len(points))
     answers = [each.answer for each in points if each.answer is not None]
     axes.plot(
-        numbers, [max(1e-6, each.latency) for each in answers], linestyle="none", marker="o", markersize=4, color=READ,
-        label="from question to answer",
+        numbers, [max(1e-6, each.latency) for each in answers], linestyle="none", marker="o",
+        markersize=4 * size, color=READ, label="from question to answer",
     )  # fmt: skip
     axes.plot(
-        numbers, [max(1e-6, each.suggest_seconds) for each in answers], linestyle="none", marker="o", markersize=5,
-        markerfacecolor="none", markeredgecolor=THOUGHT, label="in suggest",
+        numbers, [max(1e-6, each.suggest_seconds) for each in answers], linestyle="none", marker="o",
+        markersize=5 * size, markerfacecolor="none", markeredgecolor=THOUGHT, label="in suggest",
     )  # fmt: skip
     axes.set_yscale("log")
     low, high = axes.get_ylim()

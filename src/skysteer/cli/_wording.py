@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+import typer
 
 __all__ = [
     "clock",
@@ -17,6 +21,7 @@ __all__ = [
     "duration",
     "number",
     "place",
+    "say",
     "shortened",
     "width",
     "wrapped",
@@ -94,6 +99,16 @@ def place(point: Mapping[str, Any], units: Mapping[str, str], decimals: Mapping[
     )
 
 
+def say(lines: Sequence[str]) -> None:
+    """Print lines; whoever reads them may stop after the first, as ``head`` does."""
+    try:
+        typer.echo("\n".join(lines))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+        raise typer.Exit(0) from None
+
+
 def shortened(text: str, most: int) -> str:
     """Return a text of at most so many letters; the rest is three dots."""
     return text if len(text) <= most else text[: max(0, most - 3)].rstrip() + "..."
@@ -103,16 +118,3 @@ def wrapped(label: str, text: str, columns: int, indent: int) -> list[str]:
     """Return a text in lines, behind a label and indented under itself."""
     body = textwrap.wrap(text, max(20, columns - indent), break_long_words=False, break_on_hyphens=False) or [""]
     return [label.ljust(indent) + body[0], *(" " * indent + line for line in body[1:])]
-
-
-def table(rows: Sequence[Sequence[str]], aligned: Iterable[str]) -> list[str]:
-    """Return rows of cells in columns, each aligned to the left (``<``) or to the right (``>``)."""
-    sides = list(aligned)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(sides))]
-    return [
-        "  ".join(
-            cell.rjust(size) if side == ">" else cell.ljust(size)
-            for cell, size, side in zip(row, widths, sides, strict=True)
-        ).rstrip()
-        for row in rows
-    ]

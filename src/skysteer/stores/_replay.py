@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from skysteer.errors import RecommenderError, RecordError, SkysteerError
 from skysteer.model import Finished, Space, Suggestion
-from skysteer.protocols import Recommender
+from skysteer.protocols import CanRegisterSuggestions, Recommender
 from skysteer.recommenders._about import About
 from skysteer.recommenders._session import Session
+from skysteer.recommenders._state import State
 from skysteer.recommenders._validate import check_answer
 from skysteer.recommenders.foreign._optimizer import BlueskyAdaptive, adapted
 
@@ -118,9 +120,10 @@ def _asked_again(
     life: Life, recommender: Recommender, space: Space, tolerance: float, *, ids: bool
 ) -> Iterator[ReplayStep]:
     """Ask one question after the other, each knowing what it knew."""
+    name, described = type(recommender).__name__, About(recommender)
     recommender = adapted(recommender)
-    name = type(recommender).__name__
-    session = Session(recommender)
+    session, state = Session(recommender), State(described.document)
+    numbered = not isinstance(recommender, CanRegisterSuggestions)
     taught = given_up = 0
     for question in life.questions:
         points = [life.point(number, ids=ids) for number in range(taught, question.points)]
@@ -135,8 +138,13 @@ def _asked_again(
                 f"{name} raised {type(exc).__name__} when it was told what question {question.suggested.question} "
                 f"of run {question.run} knew ({question.points} points): {exc}"
             ) from exc
+        for point in points:
+            state.point(point if numbered else {key: value for key, value in point.items() if key != "_id"})
+        for each in life.given_up[given_up : question.given_up]:
+            state.given_up(_told(each, ids=ids and numbered))
         taught, given_up = max(taught, question.points), max(given_up, question.given_up)
-        yield _step(question, session, space, tolerance, name, ids=ids)
+        step = _step(question, session, space, tolerance, name, ids=ids)
+        yield replace(step, state_same=str(state) == question.suggested.state)
 
 
 def _step(question: Question, session: Session, space: Space, tolerance: float, name: str, *, ids: bool) -> ReplayStep:
@@ -235,11 +243,15 @@ def _notes(record: Record, recommender: Recommender, fallback: Recommender | Non
         )
     chain = (*record.chain, record)
     if len(chain) > 1:
-        notes.append(f"the run was resumed {len(chain) - 1} times; all of it is compared")
+        notes.append(f"the run was resumed {_many(len(chain) - 1, 'time')}; all of it is compared")
     fallen = sum(len(each.suggestions) for one in chain for each in one.suggested if each.origin == "fallback")
     if fallen and fallback is None:
-        notes.append(f"{fallen} suggestions of the fallback are left out: give fallback= to compare them too")
+        notes.append(f"{_many(fallen, 'suggestion')} of the fallback left out: give fallback= to compare them too")
     return notes
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _repeats(steps: Sequence[ReplayStep]) -> list[str]:

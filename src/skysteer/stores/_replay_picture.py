@@ -37,6 +37,11 @@ class _Pair:
     """In the units of the axes, where they have one unit."""
 
 
+def _small(many: int) -> float:
+    """Factor of the sizes of markers: of many points each is small."""
+    return max(0.18, min(1.0, math.sqrt(150 / max(1, many))))
+
+
 def draw_replay(to: Any, replay: Replay) -> None:
     """Draw the places on the left, and on the right the distance and the time of each suggestion."""
     figure = to if isinstance(to, Figure) else Figure(figsize=(11.5, 5.4), layout="constrained")
@@ -87,6 +92,7 @@ def _pairs(replay: Replay) -> list[_Pair]:
 
 def _map(axes: Axes, replay: Replay, pairs: list[_Pair], lines: list[Axis]) -> None:
     x, y = lines
+    size = _small(len(pairs))
     for pair in pairs:
         if pair.share:
             axes.plot(
@@ -94,12 +100,12 @@ def _map(axes: Axes, replay: Replay, pairs: list[_Pair], lines: list[Axis]) -> N
                 linewidth=0.6, zorder=2,
             )  # fmt: skip
     axes.plot(
-        [p.then[x.name] for p in pairs], [p.then[y.name] for p in pairs], linestyle="none", marker="o", markersize=5.5,
-        color=THEN, markeredgecolor="white", markeredgewidth=0.5, zorder=4, clip_on=False,
+        [p.then[x.name] for p in pairs], [p.then[y.name] for p in pairs], linestyle="none", marker="o",
+        markersize=5.5 * size, color=THEN, markeredgecolor="white", markeredgewidth=0.5, zorder=4, clip_on=False,
     )  # fmt: skip
     axes.plot(
-        [p.now[x.name] for p in pairs], [p.now[y.name] for p in pairs], linestyle="none", marker="o", markersize=9.5,
-        markerfacecolor="none", markeredgecolor=NOW, markeredgewidth=1.2, zorder=5, clip_on=False,
+        [p.now[x.name] for p in pairs], [p.now[y.name] for p in pairs], linestyle="none", marker="o",
+        markersize=9.5 * size, markerfacecolor="none", markeredgecolor=NOW, markeredgewidth=1.2, zorder=5, clip_on=False,
     )  # fmt: skip
     first = replay.first_difference
     if first is not None and replay.again and first.recorded and first.replayed:
@@ -117,7 +123,7 @@ def _map(axes: Axes, replay: Replay, pairs: list[_Pair], lines: list[Axis]) -> N
 
 def _rows(axes: Axes, space: Space, pairs: list[_Pair]) -> None:
     """One row for each axis, the place in its range against the number of the point."""
-    numbers = [pair.number for pair in pairs]
+    numbers, size = [pair.number for pair in pairs], _small(len(pairs))
     names = list(space)[::-1]
     ticks: list[tuple[float, str]] = []
     for row, name in enumerate(names):
@@ -128,11 +134,11 @@ def _rows(axes: Axes, space: Space, pairs: list[_Pair]) -> None:
         axes.axhspan(row - 0.03, row + 0.87, color="0.955", zorder=0)
         axes.vlines(numbers, where[0], where[1], color="0.55", linewidth=0.6, zorder=2)
         axes.plot(
-            numbers, where[0], linestyle="none", marker="o", markersize=4.5, color=THEN, markeredgecolor="white",
+            numbers, where[0], linestyle="none", marker="o", markersize=4.5 * size, color=THEN, markeredgecolor="white",
             markeredgewidth=0.4, zorder=4,
         )  # fmt: skip
         axes.plot(
-            numbers, where[1], linestyle="none", marker="o", markersize=8, markerfacecolor="none",
+            numbers, where[1], linestyle="none", marker="o", markersize=8 * size, markerfacecolor="none",
             markeredgecolor=NOW, markeredgewidth=1.1, zorder=5,
         )  # fmt: skip
         if isinstance(axis, Axis):
@@ -197,13 +203,14 @@ def _distances(axes: Axes, replay: Replay, pairs: list[_Pair]) -> None:
 
 
 def _times(axes: Axes, replay: Replay) -> None:
+    size = _small(len(replay.steps))
     numbers = [next((n for n in step.numbers if n is not None), step.told + 0.5) for step in replay.steps]
     then, now = ([max(1e-6, value) for value in values] for values in (
         [step.recorded_seconds for step in replay.steps], [step.seconds for step in replay.steps])
     )  # fmt: skip
-    axes.plot(numbers, then, linestyle="none", marker="o", markersize=4, color=THEN, label="on record")
+    axes.plot(numbers, then, linestyle="none", marker="o", markersize=4 * size, color=THEN, label="on record")
     axes.plot(
-        numbers, now, linestyle="none", marker="o", markersize=6, markerfacecolor="none", markeredgecolor=NOW,
+        numbers, now, linestyle="none", marker="o", markersize=6 * size, markerfacecolor="none", markeredgecolor=NOW,
         label="now",
     )  # fmt: skip
     if numbers:

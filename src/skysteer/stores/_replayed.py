@@ -48,6 +48,8 @@ class ReplayStep:
     """Seconds in ``suggest`` now."""
     error: str = ""
     """Why there is no suggestion now."""
+    state_same: bool = False
+    """Whether the recommender is what it was, and was told the same: see `skysteer.Advisor.state`."""
 
     @property
     def distance(self) -> float:
@@ -130,6 +132,11 @@ class Replay:
         first = self.first_difference
         if first is not None and self.again:
             lines.append(f"the first difference is at {first.place}: {self._difference(first)}")
+            if first.state_same:
+                lines.append(
+                    "it was the same and knew the same then: the same question has not always the same answer, "
+                    "or a package that it uses has changed"
+                )
         if not self.again and (apart := [step.distance for step in self.steps if step.replayed]):
             lines.append(f"half of them are within {_percent(statistics.median(apart))} of the range of what was asked")
         failed = [step for step in self.steps if step.error]
@@ -141,7 +148,7 @@ class Replay:
         lines += [f"note: {each}" for each in self.notes]
         now, then = self.seconds_a_suggestion, self.recorded_seconds_a_suggestion
         if now is not None and then is not None:
-            lines.append(f"seconds a suggestion: {then:.3g} then, {now:.3g} now (median)")
+            lines.append(f"time of a suggestion: {_time(then)} then, {_time(now)} now (median)")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
@@ -172,6 +179,7 @@ class Replay:
                     "recorded": [dict(each.point) for each in step.recorded],
                     "replayed": [dict(each) for each in step.replayed],
                     "same": step.same,
+                    "state_same": step.state_same,
                     "differences": dict(step.differences),
                     "shares": dict(step.shares),
                     "recorded_seconds": step.recorded_seconds,
@@ -253,6 +261,10 @@ def apart(space: Space, one: Point, other: Point) -> tuple[dict[str, float], dic
 def _position(axis: Any, value: Any) -> str:
     shown = f"{value:.12g}" if isinstance(value, float) else str(value)
     return f"{axis.name} = {shown}" + (f" {axis.units}" if axis.units else "")
+
+
+def _time(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms" if seconds < 0.9995 else f"{seconds:.3g} s"
 
 
 def _percent(share: float) -> str:

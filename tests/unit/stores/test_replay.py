@@ -85,6 +85,7 @@ def test_one_that_depends_on_all_it_knows_suggests_the_same(scan, flow, batch, l
     folder = scan(Wanderer(), flow=flow, batch=batch, lookahead=lookahead, initial=[{"x": 1, "y": 2}])
     done = replay(folder, Wanderer())
     assert done.same
+    assert all(step.state_same for step in done.steps)
     assert done.again
     assert done.first_difference is None
     assert 7 <= done.suggestions == done.same_suggestions
@@ -137,7 +138,7 @@ def test_a_fallback_is_left_out_unless_it_is_given(scan):
     )
     done = replay(folder, Raising(Wanderer(), at=100))
     assert (done.suggestions, done.same) == (7, True)
-    assert "1 suggestions of the fallback are left out" in str(done)
+    assert "1 suggestion of the fallback left out" in str(done)
     both = replay(folder, Raising(Wanderer(), at=100), fallback=Other(seed=5))
     assert (both.suggestions, both.same) == (8, True)
     assert not replay(folder, Raising(Wanderer(), at=100), fallback=Other(seed=6)).same
@@ -165,6 +166,25 @@ def test_the_first_difference_is_shown_with_units(scan):
         done
     )
     assert "seed: recorded 0, now 1" in str(done)
+    assert not any(step.state_same for step in done.steps)
+
+
+def test_one_that_is_not_pure_is_said_to_be(scan):
+    class Moody(Wanderer):
+        """What it answers depends on how often it was made."""
+
+        made = [0]  # noqa: RUF012
+
+        def suggest(self, num_points=None):
+            return [{**point, "x": point["x"] / self.made[0]} for point in super().suggest(num_points)]
+
+    Moody.made[0] = 1
+    folder = scan(Moody())
+    Moody.made[0] = 2
+    done = replay(folder, Moody())
+    assert not done.same
+    assert done.steps[0].state_same
+    assert "the same question has not always the same answer" in str(done)
 
 
 def test_differences_within_the_tolerance_are_none(scan):
