@@ -102,8 +102,8 @@ def test_phase_mapper_is_wrong_on_less_of_the_map_than_an_even_grid(
     assert len(np.unique((image[::4, ::4, :3] * 15).astype(int).reshape(-1, 3), axis=0)) > 8  # not empty
 
 
-def test_phase_mapper_draws_nothing_where_no_picture_is_wanted(tmp_path: Path) -> None:
-    lines = run("phase_mapper.py", tmp_path, MAX_POINTS=16, PICTURE="")
+def test_phase_mapper_writes_nothing_where_no_picture_and_no_record_is_wanted(tmp_path: Path) -> None:
+    lines = run("phase_mapper.py", tmp_path, MAX_POINTS=16, PICTURE="", RECORD="")
     assert len(lines) == 2
     assert list(tmp_path.iterdir()) == []
 
