@@ -247,6 +247,25 @@ def test_an_estimator_is_described_by_its_parameters():
     assert canonical(KNeighborsRegressor(3)) != canonical(KNeighborsRegressor(4))
 
 
+def test_each_of_ours_that_has_a_seed_says_it():
+    from sklearn.gaussian_process import GaussianProcessRegressor
+
+    from skysteer.recommenders.estimator import Estimator
+    from skysteer.recommenders.library import LibraryRecommender
+    from skysteer.recommenders.spectra import Cluster, Decomposition
+
+    samples = [{"sample": f"s{number}", "a": float(number)} for number in range(9)]
+    made = [
+        Sobol(SPACE, seed=7),
+        GaussianProcess(SPACE, maximize="det", seed=7),
+        LibraryRecommender(samples, features=["a"], maximize="det", seed=7),
+        Estimator(SPACE, GaussianProcessRegressor(), map="det", seed=7),
+        Decomposition(SPACE, map="xrd", seed=7),
+        Cluster(SPACE, map="xrd", seed=7),
+    ]
+    assert [about(each)["seed"] for each in made] == [7] * len(made)
+
+
 # -- the state
 
 

@@ -179,6 +179,7 @@ class LibraryRecommender:
         dimensions = self._samples.rows.shape[1]
         usual = 10 if self._goal == "edges" else max(5, 2 * dimensions)
         self._initial = usual if initial is None else initial
+        self._seed = seed
         self._dtype = _dtype(dtype, len(self._samples), memory)
         self._chooser = Chooser(self._samples.rows, self._goal, level, seed, slack=SLACK[self._dtype])
         self._models = Models(
