@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._about import fields_about, patience_about, program, space_about
     from ._claim import ENDED, Claim, claim
+    from ._decision_run import DecisionRun
     from ._entry import RunEntry
     from ._folder import JSONLines
     from ._index import find, runs
     from ._reading import documents
     from ._record import Record, RunMoment
-    from ._recorder import DecisionRun, Recorder
+    from ._recorder import Recorder
     from ._replay import replay
     from ._replayed import Replay, ReplayStep
     from ._resume import Resumption, resume_from
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _HOME = {
     "ENDED": "._claim",
     "Claim": "._claim",
-    "DecisionRun": "._recorder",
+    "DecisionRun": "._decision_run",
     "JSONLines": "._folder",
     "Record": "._record",
     "Recorder": "._recorder",

@@ -1,417 +1,110 @@
-"""The documents of a decision run: one event a decision (a suggestion each), composed by event-model."""
+"""What is decided in one launch, handed to a recorder; and the documents of the measurement that it belongs to."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import uuid4
 
-from event_model import ComposeEvent, compose_run  # pyright: ignore[reportUnknownVariableType]
+from skysteer.model import METADATA_KEY, Decision
 
-from skysteer.model import (
-    Asked,
-    Checkpointed,
-    Decision,
-    GivenUp,
-    Judged,
-    Refused,
-    Replaced,
-    Steered,
-    Suggested,
-    Told,
-    suggested,
-)
+from ._columns import RunNoted
+from ._tap import Office, Tap
 
-Document = tuple[str, Mapping[str, Any]]
-"""Name and content, as the engine emits them."""
-Kind = Literal["number", "integer", "string", "boolean"]
-"""The ``dtype`` of a column."""
-TOLD = "told_"
-"""Begins the columns of what was told."""
-PLAN_NAME = "decisions"
-"""``plan_name`` of every decision run."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class RunNoted:
-    """A measurement run of this launch was opened or closed."""
-
-    run: str
-    moment: Literal["opened", "closed"]
-    scan_id: int = -1
-    """-1 where it is not known."""
-    exit_status: str = ""
-    reason: str = ""
-    num_events: int = 0
-    """Of the primary stream."""
-    time: float = 0.0
-
-
-Note = Decision | RunNoted
-"""What makes an event of a decision run."""
-
-_WORDS: Mapping[type[Any], str] = {
-    RunNoted: "runs",
-    Told: "told",
-    Asked: "questions",
-    Suggested: "suggestions",
-    Refused: "refusals",
-    GivenUp: "given_up",
-    Replaced: "workers",
-    Checkpointed: "checkpoints",
-    Judged: "verdicts",
-    Steered: "steering",
-}
-_COLUMNS: Mapping[str, Mapping[str, Kind]] = {
-    "runs": {
-        "run": "string",
-        "moment": "string",
-        "scan_id": "integer",
-        "exit_status": "string",
-        "reason": "string",
-        "num_events": "integer",
-    },
-    "told": {
-        "origin": "string",
-        "number": "integer",
-        "run": "string",
-        "stream": "string",
-        "seq_num": "integer",
-        "measured": "number",
-        "suggestion_id": "string",
-        "recommender_id": "string",
-        "replay": "boolean",
-    },
-    "questions": {
-        "origin": "string",
-        "question": "integer",
-        "count": "integer",
-        "known": "integer",
-        "given_up": "integer",
-        "pending": "string",
-    },
-    "suggestions": {
-        "origin": "string",
-        "question": "integer",
-        "part": "integer",
-        "parts": "integer",
-        "count": "integer",
-        "id": "string",
-        "recommender_id": "string",
-        "told": "integer",
-        "given_up": "integer",
-        "pending": "string",
-        "state": "string",
-        "asked": "number",
-        "latency": "number",
-        "suggest_seconds": "number",
-        "ingest_seconds": "number",
-    },
-    "refusals": {
-        "origin": "string",
-        "question": "integer",
-        "kind": "string",
-        "reason": "string",
-        "told": "integer",
-        "asked": "number",
-        "latency": "number",
-        "answer": "string",
-    },
-    "given_up": {"origin": "string", "suggestion_id": "string", "kind": "string", "reason": "string"},
-    "workers": {"origin": "string", "during": "string", "reason": "string", "restarts": "integer"},
-    "checkpoints": {
-        "origin": "string",
-        "told": "integer",
-        "given_up": "integer",
-        "state": "string",
-        "seconds": "number",
-        "error": "string",
-    },
-    "verdicts": {
-        "watchdog": "string",
-        "verdict": "string",
-        "reason": "string",
-        "run": "string",
-        "stream": "string",
-        "seq_num": "integer",
-        "launch": "integer",
-        "accepted": "boolean",
-        "lag": "number",
-    },
-    "steering": {
-        "verdict": "string",
-        "reason": "string",
-        "author": "string",
-        "launch": "integer",
-        "accepted": "boolean",
-    },
-}
-_SECONDS = frozenset(
-    {"measured", "asked", "latency", "suggest_seconds", "ingest_seconds", "seconds", "lag"},
-)
-_SOURCE = {"runs": "engine", "verdicts": "watchdog", "steering": "steering"}
-_MISSING: Mapping[Kind, Any] = {"number": math.nan, "integer": 0, "string": "", "boolean": False}
-
-
-@dataclass(slots=True)
-class _Stream:
-    """One stream of a decision run: its columns are settled by its first event."""
-
-    compose: ComposeEvent
-    uids: str
-    """What the uid of every event of it begins with."""
-    values: Mapping[str, Kind]
-    """Columns of axes and objectives, under their names in the documents."""
-    count: int = 0
-
-
-@dataclass(slots=True)
-class Composer:
-    """Makes the documents of one decision run, in order; used by one thread.
-
-    Parameters
-    ----------
-    uid, time
-        Of the run; the time in seconds since the epoch.
-    about
-        What goes under ``"skysteer"`` in its start document.
-    """
+class Begin:
+    """A decision run begins."""
 
     uid: str
     time: float
     about: Mapping[str, Any]
-    _run: Any = field(init=False)
-    _streams: dict[str, _Stream] = field(init=False, default_factory=dict[str, _Stream])
-    _units: dict[str, str] = field(init=False, default_factory=dict[str, str])
-    _kinds: dict[str, Kind] = field(init=False, default_factory=dict[str, Kind])
-
-    def __post_init__(self) -> None:
-        metadata = {"plan_name": PLAN_NAME, "skysteer": {"kind": "decisions", **self.about}}
-        self._run = compose_run(uid=self.uid, time=self.time, metadata=metadata)
-        for axis in self.about.get("space", ()):
-            self._units[axis["name"]] = axis.get("units") or ""
-            if any(isinstance(option, str) for option in axis.get("options", ())):
-                self._kinds[axis["name"]] = "string"
-
-    def start(self) -> Document:
-        """The first document."""
-        return "start", self._run.start_doc
-
-    def stop(self, exit_status: str, reason: str, time: float) -> Document:
-        """The last document."""
-        return "stop", self._run.compose_stop(exit_status=exit_status, reason=reason, time=time)
-
-    def documents(self, note: Note) -> Iterable[Document]:
-        """The documents of a decision: an event (of several suggestions: several), and a descriptor before the first.
-
-        The timestamp of all its data is the time of the decision.
-        """
-        return _ROWS[type(note)](self, note)
-
-    # ------------------------------------------------------------ one for each kind
-
-    def _plain(self, note: Any) -> list[Document]:
-        """A note whose attributes are its columns."""
-        name = _WORDS[type(note)]
-        return self._event(name, note.time, {column: getattr(note, column) for column in _COLUMNS[name]})
-
-    def _told(self, told: Told) -> list[Document]:
-        data = {
-            "origin": told.origin,
-            "number": told.number,
-            "run": told.run,
-            "stream": told.stream,
-            "seq_num": told.seq_num,
-            "measured": told.measured,
-            "suggestion_id": told.suggestion or "",
-            "recommender_id": text(told.recommender_id),
-            "replay": told.replay,
-        }
-        values: dict[str, Any] = {TOLD + name: value for name, value in told.axes.items()}
-        for name, value in told.objectives.items():
-            values[TOLD + name] = value
-        return self._event("told", told.time, data, values)
-
-    def _asked(self, question: Asked) -> list[Document]:
-        pending = [
-            {"id": each.id, "point": each.point, "origin": each.origin, "recommender_id": each.recommender_id}
-            for each in question.pending
-        ]
-        data = {
-            "origin": question.origin,
-            "question": question.question,
-            "count": question.count,
-            "known": question.known,
-            "given_up": question.given_up,
-            "pending": text(pending),
-        }
-        return self._event("questions", question.time, data)
-
-    def _suggested(self, answer: Suggested) -> list[Document]:
-        documents: list[Document] = []
-        for part, suggestion in enumerate(answer.suggestions):
-            data = {
-                "origin": answer.origin,
-                "question": answer.question,
-                "part": part,
-                "parts": len(answer.suggestions),
-                "count": answer.count,
-                "id": suggestion.id,
-                "recommender_id": text(suggestion.recommender_id),
-                "told": answer.told,
-                "given_up": answer.given_up,
-                "pending": text(answer.pending),
-                "state": answer.state,
-                "asked": answer.asked,
-                "latency": answer.latency,
-                "suggest_seconds": answer.suggest_seconds,
-                "ingest_seconds": answer.ingest_seconds,
-            }
-            values = {suggested(name): value for name, value in suggestion.point.items()}
-            documents += self._event("suggestions", answer.time, data, values)
-        return documents
-
-    def _given_up(self, note: GivenUp) -> list[Document]:
-        data = {
-            "origin": note.origin,
-            "suggestion_id": note.suggestion,
-            "kind": note.kind,
-            "reason": note.reason,
-        }
-        return self._event("given_up", note.time, data)
-
-    def _verdict(self, note: Judged | Steered) -> list[Document]:
-        name = _WORDS[type(note)]
-        data = {column: getattr(note, column) for column in _COLUMNS[name]}
-        data["verdict"] = "" if note.verdict is None else note.verdict.value
-        return self._event(name, note.time, data)
-
-    # ------------------------------------------------------------ events and descriptors
-
-    def _event(
-        self, name: str, time: float, data: dict[str, Any], values: Mapping[str, Any] | None = None
-    ) -> list[Document]:
-        documents: list[Document] = []
-        stream = self._streams.get(name)
-        if stream is None:
-            stream = self._streams[name] = self._begun(name, time, values or {}, documents)
-        if name == "told":
-            data["others"] = _fill(data, stream.values, values or {})
-        elif values is not None:
-            data.update(values)
-        stream.count += 1
-        event = stream.compose(
-            data, dict.fromkeys(data, time), uid=f"{stream.uids}{stream.count:012x}", time=time, validate=False
-        )
-        documents.append(("event", cast("Mapping[str, Any]", event)))
-        return documents
-
-    def _begun(self, name: str, time: float, values: Mapping[str, Any], documents: list[Document]) -> _Stream:
-        """Settle the columns of a stream."""
-        columns: dict[str, Kind] = {}
-        units: dict[str, str] = {}
-        for column, value in values.items():
-            axis = column.removeprefix(TOLD).removeprefix(suggested(""))
-            kind = self._kinds.get(axis) or _kind(_scalar(value))
-            if kind is not None:
-                columns[column] = kind
-                units[column] = self._units.get(axis, "")
-        kinds: dict[str, Kind] = {**_COLUMNS[name], **columns}
-        if name == "told":
-            kinds["others"] = "string"
-        keys = {column: self._key(column, kind, name, units.get(column, "")) for column, kind in kinds.items()}
-        bundle = self._run.compose_descriptor(name=name, data_keys=keys, time=time)
-        documents.append(("descriptor", bundle.descriptor_doc))
-        return _Stream(bundle.compose_event, bundle.descriptor_doc["uid"][:-12], columns)
-
-    def _key(self, column: str, kind: Kind, stream: str, units: str) -> dict[str, Any]:
-        key: dict[str, Any] = {
-            "dtype": kind,
-            "shape": [],
-            "source": f"skysteer:{_SOURCE.get(stream, 'recommender')}",
-        }
-        if column in _SECONDS:
-            units = "s"
-        return {**key, "units": units} if units else key
 
 
-_ROWS: Mapping[type[Any], Callable[[Composer, Any], list[Document]]] = {
-    RunNoted: Composer._plain,  # pyright: ignore[reportPrivateUsage]
-    Told: Composer._told,  # pyright: ignore[reportPrivateUsage]
-    Asked: Composer._asked,  # pyright: ignore[reportPrivateUsage]
-    Suggested: Composer._suggested,  # pyright: ignore[reportPrivateUsage]
-    Refused: Composer._plain,  # pyright: ignore[reportPrivateUsage]
-    GivenUp: Composer._given_up,  # pyright: ignore[reportPrivateUsage]
-    Replaced: Composer._plain,  # pyright: ignore[reportPrivateUsage]
-    Checkpointed: Composer._plain,  # pyright: ignore[reportPrivateUsage]
-    Judged: Composer._verdict,  # pyright: ignore[reportPrivateUsage]
-    Steered: Composer._verdict,  # pyright: ignore[reportPrivateUsage]
-}
+@dataclass(frozen=True, slots=True)
+class End:
+    """It ends."""
+
+    exit_status: str
+    reason: str
+    time: float
 
 
-def text(value: Any) -> str:
-    """A value as JSON text: tuples become lists, arrays of numpy too, what has no form its ``repr``."""
-    if value is None:
-        return "null"
-    try:
-        return _encode(value)
-    except (TypeError, ValueError):  # keys that are no words, a mapping that holds itself
-        return _encode(repr(value))
+class DecisionRun:
+    """What recommenders, watchdogs and people decide in one launch, as a run of its own.
 
-
-def _jsonable(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else repr(value)
-
-
-_encode = json.JSONEncoder(default=_jsonable).encode
-
-
-def _scalar(value: Any) -> Any:
-    """A scalar of numpy as Python's."""
-    if type(value) in (float, int, str, bool):
-        return value
-    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
-
-
-def _kind(value: Any) -> Kind | None:
-    """The column that a value fits into; ``None`` if it is no single value."""
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return "number"
-    return "string" if isinstance(value, str) else None
-
-
-def _fill(data: dict[str, Any], columns: Mapping[str, Kind], values: Mapping[str, Any]) -> str:
-    """Put values into their columns; the rest, as JSON text by name, null for what is not there.
-
-    An array is a list there; under the empty name stands which ``dtype`` each of them
-    has, and each number with fewer digits than Python's.
+    It is a `skysteer.model.DecisionListener`, and (`document`) a callback for
+    the documents of the measurement, which it links to. From any thread; it
+    only hands over.
     """
-    others: dict[str, Any] = {}
-    dtypes: dict[str, str] = {}
-    for column, kind in columns.items():
-        given = values.get(column)
-        value = _scalar(given)
-        if value is not given and (dtype := _dtype(given, most=4)) is not None:
-            dtypes[column.removeprefix(TOLD)] = dtype
-        if _kind(value) == kind:
-            data[column] = value
+
+    def __init__(self, recorder: Office, launch: str | None) -> None:
+        self.uid = str(uuid4())
+        """Of the run."""
+        self.late = 0
+        """Decisions that came after its end: they are not on record."""
+        self.closed_as: tuple[str, str] | None = None
+        """Exit status and reason of the newest measurement run that was closed."""
+        self._recorder = recorder
+        self._launch = launch
+        self._tap = Tap(recorder)
+        self._noted: dict[str, int] = {}
+        self._quiet: Callable[[], object] | None = None
+        self._ended = False
+
+    def __call__(self, decision: Decision) -> None:
+        """Put a decision on record."""
+        if self._ended or not self._recorder.hand(self, decision):
+            self.late += 1
+            log.warning("decision run %s has ended; this is not on record: %r", self.uid, decision)
+
+    def document(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Record a document of a measurement, unless another subscription of the same recorder does."""
+        match name:
+            case "start":
+                ours: Any = doc.get(METADATA_KEY)
+                launch = cast("Mapping[str, Any]", ours).get("launch") if isinstance(ours, Mapping) else None
+                if self._launch not in (None, launch):
+                    return
+                scan_id = doc.get("scan_id")
+                self._noted[doc["uid"]] = scan_id if isinstance(scan_id, int) else -1
+                self._tap.take(name, doc)
+                self._note(RunNoted(doc["uid"], "opened", self._noted[doc["uid"]], time=doc["time"]))
+            case "stop" if doc["run_start"] in self._noted:
+                number = self._noted.pop(doc["run_start"])
+                self._tap.take(name, doc)
+                status, reason = doc["exit_status"], doc.get("reason", "")
+                self.closed_as = status, reason
+                points = doc.get("num_events", {}).get("primary", 0)
+                self._note(RunNoted(doc["run_start"], "closed", number, status, reason, points, doc["time"]))
+                if self._quiet is not None and not self._noted:
+                    self._quiet()
+            case _:
+                self._tap.take(name, doc)
+
+    def when_quiet(self, call: Callable[[], object]) -> None:
+        """Have something called once when none of its measurement runs is open: now, or by the last stop document."""
+        if self._noted:
+            self._quiet = call
         else:
-            data[column] = _MISSING[kind]
-            others[column.removeprefix(TOLD)] = value
-    if len(values) > len(columns) or others:
-        others |= {column.removeprefix(TOLD): values[column] for column in values if column not in columns}
-    if others:
-        dtypes |= {name: dtype for name, value in others.items() if (dtype := _dtype(value)) is not None}
-    if dtypes:
-        others[""] = dtypes
-    return text(others) if others else "{}"
+            call()
 
+    @property
+    def open_runs(self) -> int:
+        """How many of its measurement runs are still open."""
+        return len(self._noted)
 
-def _dtype(value: Any, most: float = math.inf) -> str | None:
-    """Of numbers or words of numpy: kind and size, as numpy writes them; ``None`` beyond so many bytes."""
-    dtype = getattr(value, "dtype", None)
-    return dtype.str if dtype is not None and dtype.kind in "biufUS" and dtype.itemsize <= most else None
+    def end(self, exit_status: str, reason: str) -> None:
+        """Close the run. Again does nothing."""
+        if not self._ended:
+            self._ended = True
+            self._recorder.hand(self, End(exit_status, reason, time.time()), hurry=True)
+
+    def _note(self, note: RunNoted) -> None:
+        if not self._ended:
+            self._recorder.hand(self, note)

@@ -9,21 +9,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
-from uuid import uuid4
+from typing import Any
 from weakref import WeakValueDictionary
-
-import numpy as np
 
 from skysteer.errors import StoreError
 from skysteer.handoff import Mailbox
-from skysteer.model import METADATA_KEY, Decision
 
 from ._about import plain
-from ._decision_run import Composer, Document, Note, RunNoted
+from ._columns import Note
+from ._composer import Composer, Document
+from ._decision_run import Begin, DecisionRun, End
 from ._folder import JSONLines
+from ._tap import Tap
 
 log = logging.getLogger(__name__)
 
@@ -35,26 +33,9 @@ SAID_AGAIN = 60.0
 """Seconds between two warnings of a store that cannot write."""
 GOODBYE = 5.0
 """Seconds for which a recorder that was closed goes on trying to write what it has."""
-UNHURRIED = frozenset({"start", "descriptor", "resource", "datum", "datum_page", "stream_resource"})
-"""Documents that an event or a stop document follows."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Begin:
-    uid: str
-    time: float
-    about: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    exit_status: str
-    reason: str
-    time: float
-
 
 _open: WeakValueDictionary[Path, Recorder] = WeakValueDictionary()
-_Item = tuple[str, Mapping[str, Any]] | tuple["DecisionRun", Note | _Begin | _End]
+_Item = tuple[str, Mapping[str, Any]] | tuple[DecisionRun, Note | Begin | End]
 
 
 class Recorder:
@@ -129,7 +110,7 @@ class Recorder:
             ``"launch"``, only measurements of that launch belong to it.
         """
         run = DecisionRun(self, about.get("launch"))
-        self.hand(run, _Begin(run.uid, time.time(), plain(about)))
+        self.hand(run, Begin(run.uid, time.time(), plain(about)))
         return run
 
     def hand(self, source: Any, what: Any, *, hurry: bool = False) -> bool:
@@ -257,10 +238,10 @@ class Recorder:
             return (item,)  # pyright: ignore[reportReturnType]
         try:
             match what:
-                case _Begin():
+                case Begin():
                     composer = self._composers[source] = Composer(what.uid, what.time, what.about)
                     return (composer.start(),)
-                case _End():
+                case End():
                     return (self._composers.pop(source).stop(what.exit_status, what.reason, what.time),)
                 case _:
                     return self._composers[source].documents(what)  # pyright: ignore[reportArgumentType]
@@ -308,130 +289,3 @@ class Recorder:
         """The interpreter ends: what was handed over is written first."""
         with suppress(Exception):
             self.close().result(2 * GOODBYE)
-
-
-@dataclass(eq=False, slots=True)
-class Tap:
-    """One subscription: passes on the documents of those runs that no other records."""
-
-    recorder: Recorder
-    _mine: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    """Uid of each open run that it records -> the ids of what belongs to it."""
-    _known: set[str] = field(default_factory=set[str])
-    """Ids of the descriptors and resources of those."""
-
-    def take(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take a document, in the order in which the engine emits them."""
-        match name:
-            case "event" | "event_page":
-                if doc["descriptor"] in self._known:
-                    self.recorder.hand(name, _kept(doc), hurry=True)
-                return
-            case "start":
-                if not self.recorder.claims(doc["uid"], self):
-                    return
-                self._mine[doc["uid"]] = []
-            case "stop":
-                ids = self._mine.pop(doc["run_start"], None)
-                if ids is None:
-                    return
-                self._known.difference_update(ids)
-                self.recorder.leaves(doc["run_start"])
-            case "descriptor" | "resource" | "stream_resource":
-                # Resources of older devices do not say whose they are.
-                run = doc["run_start"] if "run_start" in doc else next(reversed(self._mine), "")
-                ids = self._mine.get(run)
-                if ids is None:
-                    return
-                if doc["uid"] not in self._known:
-                    ids.append(doc["uid"])
-                    self._known.add(doc["uid"])
-            case _:  # datum, datum_page, stream_datum
-                if doc.get("resource", doc.get("stream_resource")) not in self._known:
-                    return
-        self.recorder.hand(name, doc, hurry=name not in UNHURRIED)
-
-
-class DecisionRun:
-    """What recommenders, watchdogs and people decide in one launch, as a run of its own.
-
-    It is a `skysteer.model.DecisionListener`, and (`document`) a callback for
-    the documents of the measurement, which it links to. From any thread; it
-    only hands over.
-    """
-
-    def __init__(self, recorder: Recorder, launch: str | None) -> None:
-        self.uid = str(uuid4())
-        """Of the run."""
-        self.late = 0
-        """Decisions that came after its end: they are not on record."""
-        self.closed_as: tuple[str, str] | None = None
-        """Exit status and reason of the newest measurement run that was closed."""
-        self._recorder = recorder
-        self._launch = launch
-        self._tap = Tap(recorder)
-        self._noted: dict[str, int] = {}
-        self._quiet: Callable[[], object] | None = None
-        self._ended = False
-
-    def __call__(self, decision: Decision) -> None:
-        """Put a decision on record."""
-        if self._ended or not self._recorder.hand(self, decision):
-            self.late += 1
-            log.warning("decision run %s has ended; this is not on record: %r", self.uid, decision)
-
-    def document(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Record a document of a measurement, unless another subscription of the same recorder does."""
-        match name:
-            case "start":
-                ours: Any = doc.get(METADATA_KEY)
-                launch = cast("Mapping[str, Any]", ours).get("launch") if isinstance(ours, Mapping) else None
-                if self._launch not in (None, launch):
-                    return
-                scan_id = doc.get("scan_id")
-                self._noted[doc["uid"]] = scan_id if isinstance(scan_id, int) else -1
-                self._tap.take(name, doc)
-                self._note(RunNoted(doc["uid"], "opened", self._noted[doc["uid"]], time=doc["time"]))
-            case "stop" if doc["run_start"] in self._noted:
-                number = self._noted.pop(doc["run_start"])
-                self._tap.take(name, doc)
-                status, reason = doc["exit_status"], doc.get("reason", "")
-                self.closed_as = status, reason
-                points = doc.get("num_events", {}).get("primary", 0)
-                self._note(RunNoted(doc["run_start"], "closed", number, status, reason, points, doc["time"]))
-                if self._quiet is not None and not self._noted:
-                    self._quiet()
-            case _:
-                self._tap.take(name, doc)
-
-    def when_quiet(self, call: Callable[[], object]) -> None:
-        """Have something called once when none of its measurement runs is open: now, or by the last stop document."""
-        if self._noted:
-            self._quiet = call
-        else:
-            call()
-
-    @property
-    def open_runs(self) -> int:
-        """How many of its measurement runs are still open."""
-        return len(self._noted)
-
-    def end(self, exit_status: str, reason: str) -> None:
-        """Close the run. Again does nothing."""
-        if not self._ended:
-            self._ended = True
-            self._recorder.hand(self, _End(exit_status, reason, time.time()), hurry=True)
-
-    def _note(self, note: RunNoted) -> None:
-        if not self._ended:
-            self._recorder.hand(self, note)
-
-
-def _kept(doc: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An event whose arrays nobody else changes any more."""
-    data: Mapping[str, Any] = doc["data"]
-    for value in data.values():
-        if isinstance(value, np.ndarray):
-            return {**doc, "data": {key: each.copy() if isinstance(each, np.ndarray) else each
-                                    for key, each in data.items()}}  # fmt: skip
-    return doc
