@@ -227,7 +227,8 @@ def _readings(axes: Axes, account: Account, points: Sequence[Measured]) -> None:
     read = [(each.number, value) for each in points if (value := _value(each, objective)) is not None]
     axes.plot(
         [number for number, _ in read], [value for _, value in read], linestyle="none", marker="o",
-        markersize=4 * _small(len(read)), color=READ, markeredgecolor="white", markeredgewidth=0.4, label="reading", zorder=3,
+        markersize=4 * _small(len(read)), color=READ, markeredgecolor="white", markeredgewidth=0.4, label="reading",
+        zorder=3,
     )  # fmt: skip
     goal = account.goal
     if goal is not None and read and goal[1] == objective:

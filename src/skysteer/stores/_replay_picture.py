@@ -105,7 +105,8 @@ def _map(axes: Axes, replay: Replay, pairs: list[_Pair], lines: list[Axis]) -> N
     )  # fmt: skip
     axes.plot(
         [p.now[x.name] for p in pairs], [p.now[y.name] for p in pairs], linestyle="none", marker="o",
-        markersize=9.5 * size, markerfacecolor="none", markeredgecolor=NOW, markeredgewidth=1.2, zorder=5, clip_on=False,
+        markersize=9.5 * size, markerfacecolor="none", markeredgecolor=NOW, markeredgewidth=1.2, zorder=5,
+        clip_on=False,
     )  # fmt: skip
     first = replay.first_difference
     if first is not None and replay.again and first.recorded and first.replayed:
