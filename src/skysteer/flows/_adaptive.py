@@ -103,7 +103,7 @@ def adaptive_scan(
         Where documents and decisions are put on record: the path of a folder (made
         where it is not there, in one that is), a `skysteer.stores.JSONLines`, or a
         `skysteer.stores.Recorder` that goes on afterwards. What is measured is
-        written before the next point is begun; while it cannot be written, the scan
+        written before the next point is measured; while it cannot be written, the scan
         holds there.
     resume
         The run to go on with, of a scan that was cut off: its uid, the beginning of it,

@@ -79,7 +79,9 @@ class Recording:
                 return [f"{self._record!r}: nothing can be put on record, it is closed"]
             self._recorder = self._record
             return []
-        folder = (self._record.folder if isinstance(self._record, JSONLines) else Path(self._record).expanduser()).absolute()
+        folder = (
+            self._record.folder if isinstance(self._record, JSONLines) else Path(self._record).expanduser()
+        ).absolute()
         try:
             with _lock:
                 shared = _shared.get(folder)

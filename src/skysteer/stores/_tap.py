@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+
+log = logging.getLogger(__name__)
 
 UNHURRIED = frozenset({"start", "descriptor", "resource", "datum", "datum_page", "stream_resource"})
 """Documents that an event or a stop document follows."""
@@ -37,13 +40,14 @@ class Tap:
     """Uid of each open run that it records -> the ids of what belongs to it."""
     _known: set[str] = field(default_factory=set[str])
     """Ids of the descriptors and resources of those."""
+    _said: bool = False
 
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take a document, in the order in which the engine emits them."""
         match name:
             case "event" | "event_page":
                 if doc["descriptor"] in self._known:
-                    self.recorder.hand(name, _kept(doc), hurry=True)
+                    self._pass_on(name, _kept(doc), hurry=True)
                 return
             case "start":
                 if not self.recorder.claims(doc["uid"], self):
@@ -67,7 +71,12 @@ class Tap:
             case _:  # datum, datum_page, stream_datum
                 if doc.get("resource", doc.get("stream_resource")) not in self._known:
                     return
-        self.recorder.hand(name, doc, hurry=name not in UNHURRIED)
+        self._pass_on(name, doc, hurry=name not in UNHURRIED)
+
+    def _pass_on(self, name: str, doc: Mapping[str, Any], *, hurry: bool) -> None:
+        if not self.recorder.hand(name, doc, hurry=hurry) and not self._said:
+            self._said = True
+            log.warning("%r is closed: this %s and what follows it is not on record; said once", self.recorder, name)
 
 
 def _kept(doc: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -421,3 +421,15 @@ run.end("success", "")
     (entry,) = runs(tmp_path / "runs")
     assert ids(list(documents(entry.path))) == [str(number) for number in range(100)]
     assert entry.exit_status == "success"
+
+
+def test_a_document_that_comes_after_the_recorder_was_closed_is_said_once(tmp_path, caplog):
+    measurement = Measurement()
+    emitted = list(measurement.all())
+    with Recorder(tmp_path / "runs") as recorder:
+        for name, doc in emitted[:3]:
+            recorder(name, doc)
+    for name, doc in emitted[3:]:
+        recorder(name, doc)
+    assert caplog.text.count("is not on record; said once") == 1
+    assert names(on_record(tmp_path / "runs")[measurement.uid]) == ["start", "descriptor", "event"]
