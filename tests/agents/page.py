@@ -45,6 +45,10 @@ class Shell:
         self._before = 0
 
     def run(self, command: str) -> str:
+        if command.startswith("export "):
+            name, _, value = command.removeprefix("export ").partition("=")
+            self.environment[name] = value
+            return ""
         if command.endswith(" &"):
             self._before = self._events()
             self.job = self._start("exec " + command.removesuffix(" &"))

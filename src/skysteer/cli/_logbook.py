@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +18,8 @@ __all__ = ["Logbook", "points_of"]
 
 RUNS = "runs"
 """Name of the folder."""
-PATIENCE = 5.0
-"""Seconds that are waited at the end for what is not yet sent."""
+PATIENCE = 30.0
+"""Seconds that are waited at the end for what is not yet sent, while nothing is wrong."""
 
 
 def points_of(folder: Path, run: str) -> list[Mapping[str, Any]]:
@@ -60,6 +61,7 @@ class Logbook:
         self.folder = out / RUNS
         """Where the runs are."""
         self._tiled: TiledStore | None = None
+        self._arrived = False
         if tiled is None:
             self.store = JSONLines(self.folder)
         else:
@@ -74,12 +76,15 @@ class Logbook:
         if self._tiled is None:
             self.store.close()
         else:
-            self._tiled.close(PATIENCE)
+            deadline = time.monotonic() + PATIENCE
+            while not (self._arrived or self._tiled.status.problem) and time.monotonic() < deadline:
+                self._arrived = self._tiled.drained(1.0)
+            self._tiled.close(0.0)
 
     def words(self, shown: str) -> str:
         """Say how the record is looked at, what `shown` is, and, once it is closed, what arrived at the server."""
         looked = f"{shown}: skysteer show last --folder {self.folder}"
-        return looked if self._tiled is None else f"{self._arrived(self._tiled)}\n{looked}"
+        return looked if self._tiled is None else f"{self._sent(self._tiled)}\n{looked}"
 
     def arrival(self) -> dict[str, Any] | None:
         """Say what arrived at the server, for JSON; nothing without a server."""
@@ -87,17 +92,19 @@ class Logbook:
             return None
         status = self._tiled.status
         return {
-            "url": self._tiled.url, "runs": status.runs, "waiting_runs": status.waiting_runs, "problem": status.problem
-        }  # fmt: skip
+            "url": self._tiled.url,
+            "arrived": self._arrived,
+            "runs": status.runs,
+            "waiting_runs": status.waiting_runs,
+            "problem": status.problem,
+        }
 
-    def _arrived(self, tiled: TiledStore) -> str:
-        status = tiled.status
-        if not status.waiting_runs:
+    def _sent(self, tiled: TiledStore) -> str:
+        if self._arrived:
             return f"all of it is in the Tiled server at {tiled.url}"
-        runs = "1 run waits" if status.waiting_runs == 1 else f"{status.waiting_runs} runs wait"
-        why = status.problem or f"{tiled.url} did not take all of it within {PATIENCE:.0f} s"
+        problem = tiled.status.problem or f"{tiled.url} did not take all of it within {PATIENCE:.0f} s"
         return (
-            f"{runs} for the Tiled server: {why}\n"
+            f"not all of it is in the Tiled server: {problem}\n"
             f"nothing is lost; send it later with: skysteer upload {self.folder} --tiled {tiled.url}"
         )
 
