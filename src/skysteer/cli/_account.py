@@ -25,6 +25,7 @@ from skysteer.model import (
 from skysteer.stores import RunEntry, documents
 from skysteer.stores._record import Record
 
+from ._runs import FOLDER
 from ._wording import duration, place
 
 __all__ = ["Account", "Measured", "Remark", "account_of", "bare_account", "extent_of", "known_by", "part"]
@@ -95,6 +96,13 @@ class Account:
     def uid(self) -> str:
         """Of the run that it is known by: the measurement, where there is one."""
         return known_by(self.records[-1]) if self.records else self.entry.uid
+
+    @property
+    def named(self) -> str:
+        """How a command names it: the beginning of its uid, and the folder where that has to be said."""
+        folder = self.entry.path.parent
+        here = folder.absolute() == FOLDER.absolute()
+        return self.uid[:8] + ("" if here else f" --folder {folder}")
 
     @property
     def points(self) -> list[Measured]:
@@ -324,6 +332,7 @@ class _Teller:
             case Judged(watchdog=name, verdict=verdict, reason=reason):
                 late = "" if decision.accepted or verdict is None else " (too late, it had no effect)"
                 event = f" on event {decision.seq_num}" if decision.seq_num else ""
+                event += f" of {decision.stream}" if decision.stream not in ("", "primary") else ""
                 text = (
                     f"the judge of watchdog {name} failed{event}: {reason}"
                     if verdict is None

@@ -56,7 +56,7 @@ def header(account: Account, columns: int) -> list[str]:
         say("watchdog", _watchdog(dog))
     say("came to", _outcome(account))
     say("program", _program(part(about, "program")))
-    say("note", _metadata(part(about, "md")))
+    say("metadata", _metadata(part(about, "md")))
     if len(account.records) > 1:
         say("resumed", " -> ".join(known_by(each)[:8] for each in account.records))
     say("files", ", ".join([each.path.name for each in account.entries[-3:]] +

@@ -71,7 +71,7 @@ def audit(account: Account, point: Measured, columns: int) -> list[str]:
     say("state", f"{answer.state}: the hash of what it is and of all that it had been told")
     named = "" if point.suggestion is None else f"; suggestion {point.suggestion.id}"
     say("on record", f"event {point.seq_num} of run {point.run}{named}")
-    say("", f"skysteer replay {account.uid[:8]} asks the same question again")
+    say("", f"skysteer replay {account.named} asks the same question again")
     return lines
 
 

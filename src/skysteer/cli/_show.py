@@ -148,8 +148,8 @@ def _legend(account: Account, columns: int) -> list[str]:
         "why there: the question that the recommender answered with this place, and how many points it knew then. "
         "waited: from the question to the answer."
     )
-    audited = f"skysteer show {account.uid[:8]} --point N says what was known when point N was chosen."
-    return ["", *wrapped("", words, columns, 0), audited]
+    audited = f"skysteer show {account.named} --point N says what was known when point N was chosen."
+    return ["", *wrapped("", words, columns, 0), *wrapped("", audited, columns, 0)]
 
 
 def _chosen(account: Account, text: str) -> list[Measured | Remark]:
