@@ -175,6 +175,13 @@ def test_a_value_of_another_kind_comes_back_as_the_plain_one(value, read, caplog
     assert same(read, found), found
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4"])
+def test_a_consumer_of_plain_json_reads_the_same_numbers(dtype):
+    values = np.array([0.1, 1 / 3, 1e-7], dtype=dtype)
+    line = json.loads(encode("event", {"data": {"several": values, "one": values[0]}}))
+    assert line["doc"]["data"] == {"several": [float(value) for value in values], "one": float(values[0])}
+
+
 def test_a_masked_array_comes_back_with_its_mask():
     read = again(np.ma.array([1.5, math.nan, 3.0], mask=[False, False, True]))
     assert read.mask.tolist() == [False, False, True]
