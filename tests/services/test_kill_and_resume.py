@@ -9,6 +9,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from ._lives import Lives, World, lines
+from ._lives import ONE_THREAD, Folder, Lives, World, lines, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -255,3 +257,49 @@ def test_files_that_end_anywhere_lose_no_more_than_what_is_cut_off(world):
             assert Counter(lives.identities()).most_common(1)[0][1] == 1
             assert len(lives.identities()) == 12
             assert [(p["x"], p["y"]) for p in list(lives.ingested().values())[-1]] == lives.trajectory()
+
+
+# ------------------------------------------------------------ at the shell
+
+
+def test_a_demo_that_is_killed_goes_on_at_the_shell(tmp_path):
+    """And the shell says what cannot: what still runs, and what is complete."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert skysteer("demo", "--out", whole, "--points", 9).returncode == 0
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "skysteer.cli", "demo", "--out", cut, "--points", "9", "--dead-time", "0.2"],
+        stdout=subprocess.DEVNULL, env={**os.environ, **ONE_THREAD},
+    )  # fmt: skip
+    try:
+        until(lambda: len(demo_points(cut)) >= 4, "four points")
+        demo.send_signal(signal.SIGSTOP)
+        still = skysteer("resume", "last", "--folder", cut / "runs")
+        assert still.returncode == 1
+        assert f"still running: process {demo.pid}" in " ".join(still.stderr.split())
+    finally:
+        demo.kill()
+        demo.wait()
+    kept = len(demo_points(cut))
+    assert 4 <= kept < 9
+    resumed = skysteer("resume", "last", "--folder", cut / "runs")
+    assert resumed.returncode == 0, resumed.stderr
+    assert f"{kept} of 9 points" in " ".join(resumed.stdout.split())
+    assert demo_points(cut) == demo_points(whole)
+    again = skysteer("resume", "last", "--folder", cut / "runs")
+    assert again.returncode == 1
+    assert "is complete" in " ".join(again.stderr.split())
+
+
+def skysteer(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "skysteer.cli", *map(str, arguments)],
+        capture_output=True, text=True, timeout=90, check=False, env={**os.environ, **ONE_THREAD, "COLUMNS": "200"},
+    )  # fmt: skip
+
+
+def demo_points(out: Path) -> list[tuple[float, float, float]]:
+    """Where a demo measured, and what, over all its lives."""
+    folder = Folder(out / "runs")
+    chain = folder.chain(0) if folder.path.exists() else []
+    events = [event for run in chain for each in folder.measured(run) for event in each.events("primary")]
+    return [(event["data"]["x"], event["data"]["y"], event["data"]["det"]) for event in events]
