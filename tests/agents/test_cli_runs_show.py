@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from typer.testing import CliRunner
 
 from skysteer import Axis, Judgement, Patience, Space, Steering, Verdict, adaptive_runs, adaptive_scan, watch
 from skysteer.cli import app
+from skysteer.cli._account import account_of
 from skysteer.recommenders import Sequence, Sobol
 from skysteer.recommenders.gaussian import GaussianProcess
 from skysteer.simulation import Random
-from skysteer.stores import JSONLines, Recorder
+from skysteer.stores import JSONLines, Record, Recorder
 from skysteer.testing import Dying, Raising, SimulatedBeamline
 
 XY = Space(Axis("x", -5.0, 5.0, units="mm"), Axis("y", -5.0, 5.0, units="mm"))
@@ -185,6 +187,27 @@ def test_a_resumed_scan_is_told_as_one(scan, folder):
     assert "came to 6 points" in text
     assert f"resumed by {second[:8]}" in said("runs", folder, columns=140)
     assert "another run went on from here" in said("show", first, "--folder", folder)
+
+
+def test_a_point_that_was_measured_and_not_told_is_shown(scan, folder):
+    scan(peak_finder())
+    cut_off(folder)
+    (decisions,) = folder.glob("*.decisions.jsonl")
+    lines = decisions.read_bytes().splitlines(keepends=True)
+    sixth = next(n for n, line in enumerate(lines) if b'"number":5,' in line)
+    decisions.write_bytes(b"".join(lines[:sixth]))
+    text = in_one_line(said("show", "--folder", folder, columns=120))
+    assert "came to 6 points" in text
+    assert "question 6; knew 5; not told any more" in text
+
+
+def test_an_event_that_was_measured_again_is_no_point_of_its_own(scan, folder):
+    scan(peak_finder())
+    record = Record.read(folder)
+    newest = record.told[-1]
+    again = account_of(replace(record, decisions=(*record.decisions, replace(newest, replay=True))))
+    assert len(again.points) == 6
+    assert [each.kind for each in again.remarks] == ["again", "end"]
 
 
 def test_verdicts_and_people_are_named_between_the_points(RE, beam, folder):

@@ -327,3 +327,18 @@ def test_a_choice_is_compared_and_drawn(RE, beam, tmp_path):
     assert {step.differences["y"] for step in done.steps} <= {0.0, 1.0}
     done.draw(tmp_path / "replay.png")
     assert replay(tmp_path / "runs", Random(space, seed=1)).same
+
+
+def test_what_was_measured_and_not_told_before_the_cut_is_told_before_the_next_question(scan):
+    folder = scan(Wanderer(), 4)
+    (decisions,) = folder.glob("*.decisions.jsonl")
+    lines = decisions.read_bytes().splitlines(keepends=True)
+    fourth = next(n for n, line in enumerate(lines) if b'"number":3,' in line)
+    decisions.write_bytes(b"".join(lines[:fourth]))  # the event is on disk, and no Told of it
+    measured = next(path for path in folder.glob("2*.jsonl") if path != decisions)
+    measured.write_bytes(b"".join(measured.read_bytes().splitlines(keepends=True)[:-1]))
+    (folder / "index.jsonl").unlink()
+    scan(Wanderer(), 8, resume="last")
+    done = replay(folder, Wanderer())
+    assert done.same
+    assert [number for step in done.steps for number in step.numbers] == list(range(1, 9))
