@@ -254,15 +254,32 @@ def test_an_empty_folder_is_said(folder):
         find(folder, "last")
 
 
+def test_runs_are_listed_where_nothing_can_be_written(launch, folder, monkeypatch):
+    before = runs(folder)
+    (folder / "index.jsonl").unlink()
+    real = os.open
+
+    def read_only(path, flags, *more, **named):
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise PermissionError(13, "read-only")
+        return real(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", read_only)
+    assert runs(folder) == before
+    assert not (folder / "index.jsonl").exists()
+
+
 # -- how quickly, and by how many at once
 
 
 def test_ten_thousand_runs_are_listed_within_a_second(folder):
     folder.mkdir()
+    one = folder.with_name("one")
+    one.write_bytes(b"x")
     lines = []
     for number in range(RUNS):
         name = f"2026-11-21T06-10-49-{number:08}.jsonl"
-        (folder / name).write_bytes(b"x")
+        os.link(one, folder / name)  # quicker than another file
         lines.append(
             b'{"run":"%08d","file":"%s","time":%d.0,"kind":"measurement","plan_name":"scan","scan_id":1,"launch":"",'
             b'"decisions":"","flow":"","recommender":"","resumes":"","max_points":null}\n{"stop":"%s","size":1,'
