@@ -26,7 +26,7 @@ ENDS = {"success": "complete", "abort": "aborted", "fail": "failed"}
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(show_default=True, metavar="[FOLDER]", help="The folder of runs.")] = FOLDER,
+    folder: Annotated[Path, typer.Argument(show_default=True, metavar="FOLDER", help="The folder of runs.")] = FOLDER,
     *,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Show the newest N.")] = NEWEST,
     everything: Annotated[
