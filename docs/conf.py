@@ -64,6 +64,7 @@ PUBLIC = [
     "skysteer.registry",
     "skysteer.campaign",
     "skysteer.stores",
+    "skysteer.stores.tiled",
     "skysteer.service",
     "skysteer.view",
     "skysteer.testing",
@@ -81,15 +82,17 @@ def exists(module: str) -> bool:
 
 
 def directives(module: str) -> str:
+    here = importlib.import_module(module)
+    elsewhere = importlib.import_module(ELSEWHERE[module]).__all__ if module in ELSEWHERE else []
+    # What is loaded when it is first used is not seen by automodule.
+    lazy = [name for name in getattr(here, "__all__", []) if name not in elsewhere and name not in vars(here)]
     text = f".. automodule:: {module}\n"
-    if module in ELSEWHERE:
-        elsewhere = importlib.import_module(ELSEWHERE[module]).__all__
-        text += f"   :exclude-members: {', '.join(elsewhere)}\n"
-        # What is loaded when it is first used is not seen by automodule.
-        here = importlib.import_module(module)
-        for name in here.__all__:
-            if name not in elsewhere and name not in vars(here):
-                text += f"\n.. autoclass:: {module}.{name}\n"
+    if elsewhere or lazy:
+        text += f"   :exclude-members: {', '.join([*elsewhere, *lazy])}\n"
+    for name in lazy:
+        value = getattr(here, name)
+        kind = "class" if isinstance(value, type) else "function" if callable(value) else "data"
+        text += f"\n.. auto{kind}:: {module}.{name}\n"
     return text
 
 
