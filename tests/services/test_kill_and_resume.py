@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from skysteer.stores import Record, resume_from
 
 from ._lives import ONE_THREAD, Folder, Lives, World, lines, until
 
@@ -257,6 +260,34 @@ def test_files_that_end_anywhere_lose_no_more_than_what_is_cut_off(world):
             assert Counter(lives.identities()).most_common(1)[0][1] == 1
             assert len(lives.identities()) == 12
             assert [(p["x"], p["y"]) for p in list(lives.ingested().values())[-1]] == lives.trajectory()
+
+
+def test_a_file_that_ends_at_any_byte_of_its_last_two_lines_counts_up_to_the_last_whole_one(world):
+    """And what goes on from there measures what is missing, and nothing twice."""
+    lives = world.lives(points=8)
+    assert not lives.live({"message": world.size("messages", points=8) // 2})
+    folder, expected = lives.folder.path, world.undisturbed(points=8)
+    for path in [path for path in sorted(folder.iterdir()) if path.name != "index.jsonl"]:
+        content = path.read_bytes()
+        first = content.rindex(b"\n", 0, content.rindex(b"\n", 0, len(content) - 1)) + 1
+        whole: dict[int, Any] = {}
+        for end in range(first, len(content) + 1):
+            path.write_bytes(content[:end])
+            resumption = resume_from(Record.read(folder, "last"))
+            found = resumption.progress, dict(resumption.histories)
+            complete = content.rindex(b"\n", 0, end) + 1
+            assert found == whole.setdefault(complete, found), f"{path.name} cut at byte {end}"
+        assert len(whole) == 3
+        for complete in whole:
+            path.write_bytes(content[:complete])
+            again = world.lives(points=8)
+            shutil.copytree(folder, again.job.folder)
+            assert again.live()
+            assert len(set(again.identities())) == 8
+            assert [(p["x"], p["y"]) for p in next(iter(again.ingested().values()))] == again.trajectory()
+            if "decisions" not in path.name:
+                assert again.trajectory() == expected
+        path.write_bytes(content)
 
 
 # ------------------------------------------------------------ at the shell
