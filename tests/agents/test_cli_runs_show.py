@@ -85,6 +85,18 @@ def test_a_launch_is_one_line_with_how_far_it_came(scan, folder):
     assert len(everything.splitlines()) == 8
 
 
+def test_a_plan_that_was_watched_is_one_line_with_its_verdicts_reason(RE, beam, folder):
+    plan = watch(
+        bp.count([beam.det], num=50, delay=0.02), {"snr": lambda seen: Judgement(Verdict.ENOUGH, "good enough")},
+        objectives=["det"], record=folder,
+    )  # fmt: skip
+    RE(plan).result(WAIT)
+    head, line = said("runs", folder, columns=120).splitlines()
+    assert "watch + count" in line
+    assert "complete  snr: good enough" in line
+    assert "recommender" not in head
+
+
 def test_the_list_as_json_names_all_runs_and_files(scan, folder):
     uid = scan(peak_finder())
     (line,) = json.loads(said("runs", folder, "--json"))
