@@ -109,13 +109,8 @@ class Listed:
 def listed(entries: Iterable[RunEntry], *, everything: bool = False) -> list[Listed]:
     """Return one line for each launch, or for each run, in the order in which they were begun."""
     launches: dict[str, list[RunEntry]] = {}
-    owner: dict[str, str] = {}
-    found = list(entries)
-    if not everything:
-        # A plan that is watched is anybody's: only its decision run knows that they belong together.
-        owner = {uid: each.uid for each in found if each.kind == "decisions" for uid in each.measurements}
-    for each in found:
-        key = each.uid if everything else owner.get(each.uid) or each.decisions or each.uid
+    for each in entries:
+        key = each.uid if everything else each.decisions or each.uid
         launches.setdefault(key, []).append(each)
     lines = {key: _listed(group) for key, group in launches.items()}
     if everything:
