@@ -18,6 +18,7 @@ from skysteer.errors import RecommenderError, RecordError
 from skysteer.model import Choice
 from skysteer.recommenders import Grid, Sobol
 from skysteer.recommenders import Sequence as Given
+from skysteer.recommenders.foreign import as_recommender
 from skysteer.recommenders.gaussian import GaussianProcess
 from skysteer.simulation import Random
 from skysteer.stores import Record, replay
@@ -342,3 +343,18 @@ def test_what_was_measured_and_not_told_before_the_cut_is_told_before_the_next_q
     done = replay(folder, Wanderer())
     assert done.same
     assert [number for step in done.steps for number in step.numbers] == list(range(1, 9))
+
+
+def test_an_agent_of_another_library_is_said_to_promise_nothing(scan):
+    class Agent:
+        def tell(self, x, y):
+            pass
+
+        def ask(self, n):
+            return [(0.5, 0.25)] * n
+
+    def make():
+        return as_recommender(Agent(), axes=["x", "y"], objectives=["det"], space=XY)
+
+    done = replay(scan(make(), 2), make())
+    assert "of another library, which does not promise the same answer" in str(done)
