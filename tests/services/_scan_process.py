@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from skysteer import RunEngine, adaptive_runs, adaptive_scan
-from skysteer.model import Axis, Patience, Space
+from skysteer.model import Axis, Space
 from skysteer.recommenders import Sobol
 from skysteer.testing import SimulatedBeamline
 
@@ -74,8 +74,6 @@ class Job:
     """Seconds that the detector takes."""
     bad: tuple[float, float] = (0.0, 0.0)
     """Between these positions of x the detector fails."""
-    fallback_after: float | None = None
-    """Patience, in seconds, after which a fallback is asked."""
     clock: Mapping[str, Any] = field(default_factory=dict)
     """``{"by": seconds}`` from the start on, or ``{"by": seconds, "message": n}`` from message n on."""
     file_limit: int | None = None
@@ -163,14 +161,9 @@ def scan(job: Job) -> dict[str, Any]:
         beam = SimulatedBeamline(RE, noise=False, dead_time=job.dead_time)
         beam.det.truth = _noting(beam.det.truth, notes / "triggers.jsonl", job.bad)
         RE.msg_hook = hook
-        options = dict(job.options)
-        if job.fallback_after is not None:
-            options["patience"] = Patience(job.fallback_after, "fallback", fallback=Sobol(space, seed=9))
-        if job.resume is not None:
-            options["resume"] = job.resume
         plan = flow(
             [beam.det], [beam.x, beam.y], RECOMMENDERS[job.recommender](space, job.seed), objectives=["det"],
-            max_points=job.points, record=job.folder, **options,
+            max_points=job.points, record=job.folder, resume=job.resume, **job.options,
         )  # fmt: skip
         try:
             result = RE(plan).result().plan_result
