@@ -179,9 +179,10 @@ class _Course:
         left: list[Asked] = []
         for record, answers in zip(self.records, self.answers, strict=True):
             asked, answered = {each.question: each for each in record.asked}, answers.answered
-            # Killed before it had asked all of them again.
-            missed = [each for number, each in enumerate(left) if number not in asked and number not in answered]
-            left = [*missed, *(each for number, each in sorted(asked.items()) if number not in answered)]
+            # The first of its questions are those; killed at once, it did not come to all of them.
+            for number, each in enumerate(left):
+                asked.setdefault(number, each)
+            left = [each for number, each in sorted(asked.items()) if number not in answered]
         # After a power cut it may have asked knowing points that are lost: they come first, and it asks again then.
         return tuple(each for each in left if each.known <= len(self.observations))
 

@@ -119,6 +119,42 @@ def test_questions_that_knew_points_which_are_lost_are_not_asked_before_them(run
     assert [each.question for each in found.progress.asked] == [1]
 
 
+def test_questions_that_the_next_life_did_not_come_to_are_still_to_be_asked(runs):
+    first = scan(runs, answer(0, "r0"), asked(1, 0, "r0"), asked(2, 0, "r0"), measured="r0")
+    again = replace(asked(1, 0, "r0"), question=0)
+    found = scan(runs, again, launch="another", resumes=first.uid)
+    assert [each.question for each in found.progress.asked] == [0, 2]
+    found = scan(runs, launch="a third", resumes=found.uid)
+    assert [each.question for each in found.progress.asked] == [0, 2]
+    found = scan(runs, replace(again, question=1), answer(1, "r5"), launch="a fourth", resumes=found.uid)
+    assert [each.question for each in found.progress.asked] == [2]
+    assert found.progress.measured == 1
+
+
+def test_an_event_measured_again_after_a_pause_counts_once_and_the_first_counts(runs):
+    with Recorder(runs) as recorder:
+        run = recorder.begin(ABOUT)
+        built = RunBuilder(
+            {"primary": {"x": "number", "det": "number", "suggestion_id": "string"}},
+            {"skysteer": {"launch": LAUNCH, "decisions": run.uid}}, to=run.document,
+        )  # fmt: skip
+        event = built.event(x=0.0, det=2.0, suggestion_id=suggestion("r0").id)
+        built.replay(event, det=3.0)
+    (history, _) = resume_from(Record.read(runs)).histories.values()
+    assert [each.objectives for each in history.observations] == [{"det": 2.0}]
+
+
+def test_what_was_reduced_when_the_scan_went_on_is_not_reduced_again(runs):
+    fields = fields_about(Fields({"x": "x"}, {}, reduced=True))
+    first = scan(runs, answer(0, "r0"), measured="r0", fields=fields)
+    (late,) = first.histories["recommender"].observations
+    assert (late.objectives, late.data["det"]) == ({}, 2.0)
+    told = Told("recommender", 0, late.run, "primary", 1, NOW, late.axes, {"signal": 7.0})
+    found = scan(runs, told, launch="another", resumes=first.uid, fields=fields)
+    (late,) = found.histories["recommender"].observations
+    assert (late.objectives, late.data) == ({"signal": 7.0}, {})
+
+
 def test_restarts_replays_and_stale_answers_are_counted_on(runs):
     told = Told("recommender", 0, "run", "primary", 1, NOW, {"x": 0.0}, {"det": 2.0}, replay=True)
     found = scan(
