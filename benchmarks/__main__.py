@@ -24,9 +24,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="little of each: does it run?")
     parser.add_argument("--reps", type=int, help="repetitions (default: each benchmark's own)")
-    parser.add_argument(
-        "--n", type=int, help="points a run, and at the most of growth"
-    )
+    parser.add_argument("--n", type=int, help="points a run, and at the most of growth")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out", help="folder for the JSON files")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a target is missed")
     given = parser.parse_args()

@@ -111,7 +111,7 @@ def make(folder: Path, n: int) -> None:
     with RunEngine() as RE:
         beam = Beam.on(RE)
         plan = adaptive_scan(
-            [beam.det], [beam.motor], Line(n + 10), objectives=["det"], max_points=n + 10, record=folder
+            [beam.det], [beam.motor], TimedLine(n + 10), objectives=["det"], max_points=n + 10, record=folder
         )
         RE(plan, die).result(600)
 
