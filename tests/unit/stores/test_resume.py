@@ -144,6 +144,19 @@ def test_an_event_measured_again_after_a_pause_counts_once_and_the_first_counts(
     assert [each.objectives for each in history.observations] == [{"det": 2.0}]
 
 
+def test_what_was_told_is_not_reduced_again(runs):
+    with Recorder(runs) as recorder:
+        run = recorder.begin({**ABOUT, "fields": fields_about(Fields({"x": "x"}, {}, reduced=True))})
+        built = RunBuilder(
+            {"primary": {"x": "number", "det": "number", "suggestion_id": "string"}},
+            {"skysteer": {"launch": LAUNCH, "decisions": run.uid}}, to=run.document,
+        )  # fmt: skip
+        built.event(x=0.0, det=2.0, suggestion_id=suggestion("r0").id)
+        run(Told("recommender", 0, built.uid, "primary", 1, NOW, {"x": 0.0}, {"signal": 7.0}))
+    (found,) = Record.read(runs).observations
+    assert (found.objectives, found.data) == ({"signal": 7.0}, {})
+
+
 def test_what_was_reduced_when_the_scan_went_on_is_not_reduced_again(runs):
     fields = fields_about(Fields({"x": "x"}, {}, reduced=True))
     first = scan(runs, answer(0, "r0"), measured="r0", fields=fields)
