@@ -68,13 +68,13 @@ def entry_of(start: Mapping[str, Any], path: Path) -> RunEntry:
         time=float(began) if isinstance(began, int | float) else 0.0,
         kind=kind,
         plan_name=_text(start, "plan_name"),
-        scan_id=scan_id if isinstance(scan_id, int) else None,
+        scan_id=_whole(scan_id),
         launch=_text(about, "launch"),
         decisions=uid if kind == "decisions" else _text(about, "decisions"),
         flow=_text(about, "flow"),
         recommender=_text(recommender, "name"),
         resumes=_text(about, "resumes"),
-        max_points=max_points if isinstance(max_points, int) else None,
+        max_points=_whole(max_points),
     )
 
 
@@ -85,4 +85,13 @@ def _mapping(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _text(mapping: Mapping[str, Any], key: str) -> str:
     value = mapping.get(key)
-    return value if isinstance(value, str) else ""
+    return words(value) if isinstance(value, str) else ""
+
+
+def _whole(value: object) -> int | None:
+    return int(value) if isinstance(value, int) and abs(value) < 2**63 else None
+
+
+def words(text: str) -> str:
+    """Return a text that can be shown and written: without half surrogate pairs."""
+    return str(text) if text.isascii() else text.encode("utf-8", "replace").decode()

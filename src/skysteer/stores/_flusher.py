@@ -149,7 +149,7 @@ class Flusher:
                 return
             try:
                 self.flush()
-            except OSError as exc:
+            except Exception as exc:  # whatever it was: without this thread nothing more is put on the disk
                 if not self._failing:
                     logger.warning("%s cannot be flushed to the disk (%s); trying again", self._folder, exc)
                 self._failing = True

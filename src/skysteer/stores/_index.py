@@ -20,7 +20,7 @@ _LISTED = 12
 def runs(folder: str | Path) -> list[RunEntry]:
     """Return the runs in a folder, in the order in which they were begun.
 
-    Where the index is missing, the order is that of the times in the start documents.
+    A run that the index did not know (it was lost, or a file was copied here) has its place by the time of its start.
 
     Raises
     ------
@@ -59,9 +59,12 @@ def find(folder: str | Path, run: str) -> RunEntry:
     StoreError
         If the folder cannot be read.
     """
-    as_path = Path(run).expanduser()
-    if as_path.is_file():
-        folder = as_path.absolute().parent
+    try:
+        as_path = Path(run).expanduser()
+        if as_path.is_file():
+            folder = as_path.absolute().parent
+    except (OSError, RuntimeError):  # too long for a path; the home of nobody
+        as_path = Path()
     entries = runs(folder)
     if not entries:
         raise RecordError(f"there is no run in {folder}")
@@ -87,7 +90,7 @@ def _files(folder: Path) -> dict[str, int]:
                 if entry.name.endswith(".jsonl") and entry.name != NAME:
                     try:
                         found[entry.name] = entry.stat().st_size
-                    except FileNotFoundError:  # removed in this moment
+                    except OSError:  # removed in this moment, or a link to nothing
                         continue
     except OSError as exc:
         raise StoreError(f"{folder} is no folder of runs that can be read: {exc.strerror or exc}") from exc

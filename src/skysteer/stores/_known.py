@@ -7,6 +7,7 @@ convenience: what it does not know, or knows wrongly, is read from the files.
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,23 +19,32 @@ import orjson
 from skysteer.errors import RecordError, StoreError
 
 from ._counting import measurements_named, points_in
-from ._entry import RunEntry, entry_of
+from ._entry import RunEntry, entry_of, words
+from ._plain import Plain
 from ._reading import backwards, lines_from
 from ._runfile import locked
 
 NAME = "index.jsonl"
-_FIELDS = (
-    "time",
-    "kind",
-    "plan_name",
-    "scan_id",
-    "launch",
-    "decisions",
-    "flow",
-    "recommender",
-    "resumes",
-    "max_points",
-)
+_NUMBER = (int, float)
+_FIELDS: Mapping[str, type[Any] | tuple[type[Any], ...]] = {
+    "time": _NUMBER,
+    "kind": str,
+    "plan_name": str,
+    "scan_id": (int, type(None)),
+    "launch": str,
+    "decisions": str,
+    "flow": str,
+    "recommender": str,
+    "resumes": str,
+    "max_points": (int, type(None)),
+}
+_OF_STOP: Mapping[str, type[Any] | tuple[type[Any], ...]] = {
+    "size": int,
+    "exit_status": str,
+    "reason": str,
+    "stopped": (*_NUMBER, type(None)),
+    "num_points": int,
+}
 
 
 def line_of_start(entry: RunEntry) -> dict[str, Any]:
@@ -47,16 +57,16 @@ def line_of_stop(path: Path, size: int, stop: Mapping[str, Any], num_points: int
     return {
         "stop": path.name,
         "size": size,
-        "exit_status": str(stop.get("exit_status", "")),
-        "reason": str(stop.get("reason") or ""),
-        "stopped": stop.get("time"),
-        "num_points": num_points,
+        "exit_status": words(str(stop.get("exit_status", ""))),
+        "reason": words(str(stop.get("reason") or "")),
+        "stopped": float(stopped) if isinstance(stopped := stop.get("time"), _NUMBER) else None,
+        "num_points": int(num_points),
     }
 
 
 def append(folder: Path, lines: Sequence[Mapping[str, Any]]) -> bool:
     """Add lines to the index in one write; return whether that worked. It is never waited for long."""
-    text = b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+    text = b"".join(map(_text_of, lines))
     try:
         file = os.open(folder / NAME, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
     except OSError:
@@ -75,6 +85,13 @@ def append(folder: Path, lines: Sequence[Mapping[str, Any]]) -> bool:
     finally:
         os.close(file)
     return True
+
+
+def _text_of(line: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # an uid that is no Unicode, and such
+        return orjson.dumps(Plain().of(line), option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
 
 
 def lines_in(folder: Path) -> Iterator[dict[str, Any]]:
@@ -97,6 +114,8 @@ class Index:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._begun: dict[str, RunEntry] = {}
+        self._order: list[tuple[str, bool]] = []
+        """Names of the files, and whether they were found rather than begun, in the order of the lines."""
         self._ended: dict[str, Mapping[str, Any]] = {}
         self._links: dict[str, list[str]] = {}
         self._taken_over: dict[str, str] = {}
@@ -104,11 +123,10 @@ class Index:
     def take(self, line: Mapping[str, Any], number: int) -> None:
         """Learn from a line of the index."""
         match line:
-            case {"run": str(uid), "file": str(name), "time": float() | int()}:
-                if name not in self._begun:
-                    fields: dict[str, Any] = {field: line[field] for field in _FIELDS if field in line}
-                    self._begun[name] = RunEntry(uid=uid, path=self._folder / name, **fields)
-            case {"stop": str(name)}:
+            case {"run": str(uid), "file": str(name), "time": _} if _fits(line, _FIELDS):
+                fields: dict[str, Any] = {field: line[field] for field in _FIELDS if field in line}
+                self._begin(RunEntry(uid=uid, path=self._folder / name, **fields), found=line.get("found") is True)
+            case {"stop": str(name)} if _fits(line, _OF_STOP):
                 self._ended[name] = line
             case {"link": str(decisions), "run": str(run)}:
                 linked = self._links.setdefault(decisions, [])
@@ -119,10 +137,17 @@ class Index:
             case _:  # a line of a later version
                 pass
 
+    def _begin(self, entry: RunEntry, *, found: bool) -> None:
+        name = entry.path.name
+        self._order.append((name, found))
+        known = self._begun.get(name)
+        if known is None or known.uid != entry.uid:
+            self._begun[name] = entry
+
     def unknown(self, found: Mapping[str, int]) -> Iterator[dict[str, Any]]:
         """Read the files that the index does not know; yield its missing lines."""
         new: list[tuple[RunEntry, list[str]]] = []
-        for name in found.keys() - self._begun.keys():
+        for name in [*(found.keys() - self._begun.keys()), *self._replaced(found)]:
             path = self._folder / name
             try:
                 first = next(lines_from(path), None)
@@ -134,12 +159,25 @@ class Index:
                 continue
         place = _places([entry for entry, _ in new])
         for entry, named in sorted(new, key=lambda one: place[one[0].path.name]):
-            self._begun[entry.path.name] = entry
-            yield line_of_start(entry)
+            self._begin(entry, found=True)
+            yield line_of_start(entry) | {"found": True}
             for run in named:
                 line = {"link": entry.uid, "run": run}
                 self.take(line, 0)
                 yield line
+
+    def _replaced(self, found: Mapping[str, int]) -> Iterator[str]:
+        """Yield the files that hold another run than the index says: they were renamed by hand."""
+        for name, entry in self._begun.items():
+            size = found.get(name)
+            if size is None or self._ended.get(name, {}).get("size") == size:
+                continue
+            try:
+                first = next(lines_from(entry.path), None)
+            except (StoreError, RecordError):
+                continue
+            if first is not None and first[0] == "start" and first[1].get("uid") != entry.uid:
+                yield name
 
     def unfinished(self, found: Mapping[str, int]) -> Iterator[dict[str, Any]]:
         """Look for stop documents that the index does not know; yield its missing lines."""
@@ -159,7 +197,7 @@ class Index:
 
     def entries(self, found: Mapping[str, int]) -> list[RunEntry]:
         """Return what is known, joined."""
-        here = self._without_copies([entry for name, entry in self._begun.items() if name in found], found)
+        here = self._without_copies([entry for entry in self._in_order() if entry.path.name in found], found)
         decided = {entry.uid: entry for entry in here if entry.kind == "decisions"}
         owner = {run: uid for uid, linked in self._links.items() for run in linked if uid in decided}
         measured: dict[str, list[str]] = {}
@@ -169,6 +207,21 @@ class Index:
         resumed_by = {old: by for old, by in self._taken_over.items() if by in decided}
         resumed_by |= {entry.resumes: entry.uid for entry in decided.values() if entry.resumes}
         return [self._joined(entry, decided, owner, measured, resumed_by) for entry in here]
+
+    def _in_order(self) -> list[RunEntry]:
+        """As they were begun; those that were found only later in their places by time, among those begun before."""
+        own = {name for name, found in self._order if not found}
+        order: dict[str, RunEntry] = {}
+        late: dict[str, RunEntry] = {}
+        for name, found in self._order:
+            if found:
+                if name not in own and name not in order:
+                    late[name] = self._begun[name]
+                continue
+            if late:
+                order, late = _merged(order, late), {}
+            order.setdefault(name, self._begun[name])
+        return list(_merged(order, late).values())
 
     def _without_copies(self, here: list[RunEntry], found: Mapping[str, int]) -> list[RunEntry]:
         """Of several files with one run, keep the one that is complete, or being written, or the longest."""
@@ -210,6 +263,17 @@ class Index:
                 known |= {"flow": run.flow, "recommender": run.recommender, "max_points": run.max_points}
                 known |= {"launch": entry.launch or run.launch}
         return replace(entry, **known)
+
+
+def _fits(line: Mapping[str, Any], kinds: Mapping[str, Any]) -> bool:
+    """Whether what a line says is of the right kind: somebody may have edited it."""
+    return all(isinstance(line[field], kind) for field, kind in kinds.items() if field in line) and line.get(
+        "kind", "measurement"
+    ) in {"measurement", "decisions"}
+
+
+def _merged(order: Mapping[str, RunEntry], late: Mapping[str, RunEntry]) -> dict[str, RunEntry]:
+    return dict(heapq.merge(order.items(), late.items(), key=lambda named: named[1].time))
 
 
 def _places(entries: Sequence[RunEntry]) -> dict[str, tuple[float, int, int, float, str]]:
