@@ -59,7 +59,8 @@ class Homes:
             case "stream_datum":
                 return self._homes.get(doc["descriptor"]) or self._homes.get(doc["stream_resource"])
             case "datum" | "datum_page" | "bulk_datum":
-                return self._homes.get(doc["resource"])
+                # A device that is staged over several runs says its resource in the first of them only.
+                return self._homes.get(doc["resource"]) or next(reversed(self.runs.values()), None)
             case "bulk_events":
                 return next((self._homes[uid] for uid in doc if uid in self._homes), None)
             case _:

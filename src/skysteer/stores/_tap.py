@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,6 +12,9 @@ import numpy as np
 
 log = logging.getLogger(__name__)
 
+REMEMBERED = 1000
+"""Resources that are known although their runs are over: a device that is staged over several runs says its resource
+in the first of them only."""
 UNHURRIED = frozenset({"start", "descriptor", "resource", "datum", "datum_page", "stream_resource"})
 """Documents that an event or a stop document follows."""
 
@@ -40,6 +44,7 @@ class Tap:
     """Uid of each open run that it records -> the ids of what belongs to it."""
     _known: set[str] = field(default_factory=set[str])
     """Ids of the descriptors and resources of those."""
+    _past: deque[str] = field(default_factory=lambda: deque[str](maxlen=REMEMBERED))
     _said: bool = False
 
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
@@ -68,8 +73,11 @@ class Tap:
                 if doc["uid"] not in self._known:
                     ids.append(doc["uid"])
                     self._known.add(doc["uid"])
+                    if name != "descriptor":
+                        self._past.append(doc["uid"])
             case _:  # datum, datum_page, stream_datum
-                if doc.get("resource", doc.get("stream_resource")) not in self._known:
+                resource = doc.get("resource", doc.get("stream_resource"))
+                if resource not in self._known and resource not in self._past:
                     return
         self._pass_on(name, doc, hurry=name not in UNHURRIED)
 
