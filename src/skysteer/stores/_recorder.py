@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -83,6 +84,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._owners: dict[str, Tap] = {}
         self._tap = Tap(self)
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._work, name="skysteer-recorder", daemon=True)
         atexit.register(self._leave)
         _open[self.store.folder.absolute()] = self
@@ -287,5 +289,7 @@ class Recorder:
 
     def _leave(self) -> None:
         """The interpreter ends: what was handed over is written first."""
+        if os.getpid() != self._process:  # forked: its thread is in the other process, and writes there
+            return
         with suppress(Exception):
             self.close().result(2 * GOODBYE)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from skysteer.stores import Recorder, _tap, documents, runs
@@ -28,3 +31,19 @@ def test_what_a_device_wrote_in_a_later_run_of_one_staging_is_on_record(tmp_path
     found = {entry.uid: [name for name, _ in documents(entry.path)] for entry in runs(tmp_path / "runs")}
     assert found[first.uid] == ["start", "resource", "datum", "stop"]
     assert found[second.uid] == ["start", "datum", "stop"]
+
+
+FORKED = """
+import os, sys
+from skysteer.stores import Recorder
+recorder = Recorder(sys.argv[1])
+child = os.fork()
+if not child:
+    sys.exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+recorder.close().result(20)
+"""
+
+
+def test_a_forked_process_ends_without_waiting_for_the_recorder_of_its_parent(tmp_path):
+    subprocess.run([sys.executable, "-c", FORKED, tmp_path / "runs"], check=True, timeout=8)
