@@ -159,7 +159,7 @@ def test_a_plan_is_ended_right_after_its_call_returned(RE, documents, method, ex
 
 def test_a_plan_is_paused_right_after_its_call_returned(RE):
     for _ in range(200):
-        future = RE(bps.sleep(0.01))
+        future = RE(bps.sleep(5))
         RE.request_pause()
         assert isinstance(future.exception(5), RunEngineInterrupted)
         assert RE.state == "paused"
