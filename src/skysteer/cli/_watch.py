@@ -6,6 +6,7 @@ import math
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -215,7 +216,7 @@ def _on_record(
     ]
     decisions = recorder.begin({"flow": "watch", "watchdogs": watchdogs, "program": program(), "md": md})
     engine: Any = RE  # its methods are not typed
-    token = engine.subscribe(decisions.document)
+    token = engine.subscribe(partial(decisions.document))  # the engine would hold the method weakly
     try:
         yield decisions
     finally:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -103,7 +104,9 @@ class Recording:
             return
         run = self._run = self._recorder.begin(about)
         self._ends = [speaker.listen(run) for speaker in speakers]
-        self._token = yield Msg("subscribe", None, run.document, "all")
+        # Not the method itself: the engine would hold it weakly, and when the run of an earlier scan dies in
+        # another thread in this moment, it forgets the new subscription with the old.
+        self._token = yield Msg("subscribe", None, partial(run.document), "all")
 
     def hold(self) -> Plan[None]:
         """Wait until what was measured so far, and all that was decided before it, is written; no message where it is.
