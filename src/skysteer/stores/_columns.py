@@ -6,7 +6,8 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
+from uuid import UUID
 
 from skysteer.model import (
     Asked,
@@ -20,6 +21,8 @@ from skysteer.model import (
     Suggested,
     Told,
 )
+
+from ._plain import Plain
 
 Kind = Literal["number", "integer", "string", "boolean"]
 """The ``dtype`` of a column."""
@@ -156,6 +159,22 @@ def text(value: Any) -> str:
         return _encode(value)
     except (TypeError, ValueError):  # keys that are no words, a mapping that holds itself
         return _encode(repr(value))
+
+
+def identity(value: Any) -> Any:
+    """An ``_id`` as JSON holds it; one that is no word, number or tuple of such with marks, as a line of a file has."""
+    if _is_plain(value):
+        return value
+    if isinstance(value, UUID):
+        return {"id": str(value), "exact": {"/id": "uuid"}}
+    plain = Plain()
+    return {**plain.of({"id": value}), "exact": plain.marks}
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) is tuple:
+        return all(map(_is_plain, cast("tuple[Any, ...]", value)))
+    return value is None or type(value) in (str, int, float, bool)
 
 
 def _jsonable(value: Any) -> Any:

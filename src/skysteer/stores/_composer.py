@@ -31,6 +31,7 @@ from ._columns import (
     Note,
     RunNoted,
     filled,
+    identity,
     kind_of,
     scalar,
     text,
@@ -40,6 +41,8 @@ Document = tuple[str, Mapping[str, Any]]
 """Name and content, as the engine emits them."""
 PLAN_NAME = "decisions"
 """``plan_name`` of every decision run."""
+UNNAMEABLE = frozenset("./")
+"""Letters that no data key may have; what a ``reduce`` returns may, such as ``"I/I0"``."""
 
 
 @dataclass(slots=True)
@@ -113,7 +116,7 @@ class Composer:
             "seq_num": told.seq_num,
             "measured": told.measured,
             "suggestion_id": told.suggestion or "",
-            "recommender_id": text(told.recommender_id),
+            "recommender_id": text(identity(told.recommender_id)),
             "replay": told.replay,
         }
         values: dict[str, Any] = {TOLD + name: value for name, value in told.axes.items()}
@@ -123,7 +126,12 @@ class Composer:
 
     def _asked(self, question: Asked) -> list[Document]:
         pending = [
-            {"id": each.id, "point": each.point, "origin": each.origin, "recommender_id": each.recommender_id}
+            {
+                "id": each.id,
+                "point": each.point,
+                "origin": each.origin,
+                "recommender_id": identity(each.recommender_id),
+            }
             for each in question.pending
         ]
         data = {
@@ -146,7 +154,7 @@ class Composer:
                 "parts": len(answer.suggestions),
                 "count": answer.count,
                 "id": suggestion.id,
-                "recommender_id": text(suggestion.recommender_id),
+                "recommender_id": text(identity(suggestion.recommender_id)),
                 "told": answer.told,
                 "given_up": answer.given_up,
                 "pending": text(answer.pending),
@@ -202,7 +210,7 @@ class Composer:
         for column, value in values.items():
             axis = column.removeprefix(TOLD).removeprefix(suggested(""))
             kind = self._kinds.get(axis) or kind_of(scalar(value))
-            if kind is not None:
+            if kind is not None and not UNNAMEABLE.intersection(column):  # it is told among the others
                 columns[column] = kind
                 units[column] = self._units.get(axis, "")
         kinds: dict[str, Kind] = {**COLUMNS[name], **columns}

@@ -25,6 +25,8 @@ from skysteer.model import (
     Verdict,
 )
 
+from ._exact import restored
+
 TOLD, SUGGESTED = "told_", "suggested_"
 """Begin the data keys of what was told, and of where to measure."""
 
@@ -126,7 +128,7 @@ class Decoder:
 
     def _questions(self, data: Mapping[str, Any], time: float) -> None:
         pending = tuple(
-            Suggestion(each["id"], each["point"], each["origin"], _hashable(each["recommender_id"]))
+            Suggestion(each["id"], each["point"], each["origin"], _whole(each["recommender_id"]))
             for each in json.loads(data["pending"])
         )
         self._decisions.append(
@@ -203,8 +205,15 @@ class Decoder:
 
 
 def _identity(text: str) -> Hashable | None:
+    return None if text == "null" else _whole(json.loads(text))
+
+
+def _whole(written: Any) -> Hashable:
     """A recommender's own id, as hashable as it was: JSON has lists where Python had tuples."""
-    return None if text == "null" else _hashable(json.loads(text))
+    if isinstance(written, dict):
+        said = cast("dict[str, Any]", written)
+        written = restored({"id": said["id"]}, said["exact"])["id"]
+    return _hashable(written)
 
 
 def _hashable(value: Any) -> Any:

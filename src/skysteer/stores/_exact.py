@@ -9,6 +9,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 import numpy as np
 
@@ -51,6 +52,8 @@ def _value(plain: Any, mark: Any) -> Any:
             return dt.time.fromisoformat(plain)
         case "timedelta":
             return dt.timedelta(*plain)
+        case "uuid":
+            return UUID(plain)
         case "path":
             return Path(plain)
         case "set":

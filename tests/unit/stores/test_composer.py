@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from uuid import UUID
 
 import event_model
 import numpy as np
@@ -237,9 +238,9 @@ IDENTITIES = [
     (3, "3"),
     ("a", '"a"'),
     ((), "[]"),
-    (np.int64(3), "3"),
-    (frozenset(), '"frozenset()"'),
-    ({(1, 2): 3}, '"{(1, 2): 3}"'),
+    (np.int64(3), '{"id": 3, "exact": {"/id": {"numpy": "<i8"}}}'),
+    (frozenset(), '{"id": [], "exact": {"/id": "frozenset"}}'),
+    (UUID(int=3), '{"id": "00000000-0000-0000-0000-000000000003", "exact": {"/id": "uuid"}}'),
 ]
 
 
