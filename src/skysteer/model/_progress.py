@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ._decisions import Asked
@@ -28,6 +29,9 @@ class Progress:
     """Which of the ``initial=`` points, by number, were measured or given up."""
     ready: tuple[Suggestion, ...] = ()
     """Suggested, and neither measured nor given up: measured first, in this order, under their ids."""
+    short: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many fewer suggestions an answer has than were asked for, by the id of its first: the plan learns of it when
+    it comes to that, and asks no further ahead before."""
     asked: tuple[Asked, ...] = ()
     """Questions asked ahead, in order, that were not answered: asked again, and answered as of then."""
 

@@ -6,7 +6,7 @@ import logging
 import time
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,6 +43,8 @@ class Asking:
         What is measured before anybody is asked, in this order.
     again
         Questions of a scan that was cut off, not answered yet: asked first.
+    short
+        As `Progress.short`.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Asking:
         fallback: SuggestionQueue | None,
         initial: Sequence[Suggestion],
         again: Sequence[Asked] = (),
+        short: Mapping[str, int] | None = None,
     ) -> None:
         self._queue = queue
         self._fallback = fallback
@@ -67,6 +70,7 @@ class Asking:
             queue.ask(each.count, known=each.known, pending=each.pending, epoch=self._epoch, again=each)
             for each in again
         )
+        self._short = dict(short or {})
         self.fallen_back = 0
         """Suggestions taken from the fallback."""
         self.latencies = array("d")
@@ -91,6 +95,7 @@ class Asking:
                 return answer
             self._ready.extend(answer)
         suggestion = self._ready.popleft()
+        self._short.pop(suggestion.id, None)
         self._ask_ahead(suggestion, remaining, known)
         return suggestion
 
@@ -115,11 +120,16 @@ class Asking:
         self._tickets.append(self._queue.ask(count, known=known, pending=pending, epoch=self._epoch))
 
     def _ask_ahead(self, current: Suggestion, remaining: int, known: int) -> None:
-        while len(self._ready) + sum(ticket.count for ticket in self._tickets) < self._lookahead:
-            planned = 1 + len(self._ready) + sum(ticket.count for ticket in self._tickets)
+        while (ahead := self._ahead) < self._lookahead:
+            planned = 1 + ahead
             if planned >= remaining:
                 return
             self._ask(min(self._batch, remaining - planned), known, [current, *self._ready])
+
+    @property
+    def _ahead(self) -> int:
+        """How many suggestions are there, or to come as far as is known."""
+        return len(self._ready) + sum(ticket.count for ticket in self._tickets) + sum(self._short.values())
 
     def _wait(self, ticket: Ticket, known: int) -> Plan[tuple[Suggestion, ...] | End]:
         answer = yield from self._answer(self._queue, ticket)

@@ -185,6 +185,7 @@ def _launch(
         fallback=fallback,
         initial=[*initial, *before.ready],
         again=before.asked,
+        short=before.short,
     )
     try:
         end = yield from run(measure_points(asking, measure, recorded_by, tally, options))

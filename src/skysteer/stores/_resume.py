@@ -125,7 +125,8 @@ class _Course:
             stale=sum(each.kind in ("late", "stale") for each in refused),
             replayed=self._replayed("recommender"),
             initial_done=frozenset(self._initial_done()),
-            ready=self._ready(),
+            ready=(ready := self._ready()),
+            short=self._short({each.id for each in ready}),
             asked=self._asked(),
         )
 
@@ -173,6 +174,14 @@ class _Course:
             for each in answer.suggestions
             if each.id not in gone
         )
+
+    def _short(self, ready: set[str]) -> dict[str, int]:
+        return {
+            answer.suggestions[0].id: answer.count - len(answer.suggestions)
+            for answers in self.answers
+            for answer in answers.in_turn
+            if answer.count > len(answer.suggestions) and answer.suggestions[0].id in ready
+        }
 
     def _asked(self) -> tuple[Asked, ...]:
         """Questions asked ahead that were not answered. Each launch begins with those that were left of the last."""
