@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from skysteer.errors import RecordError, SkysteerError
 from skysteer.plans import Plan
 from skysteer.recommenders import Advisor
-from skysteer.stores import Claim, JSONLines, Recorder, Resumption, resume_from
+from skysteer.stores import Claim, JSONLines, Recorder, Resumption, resume_from, runs
 from skysteer.stores import Record as RecordOfLaunch
 
 from ._owners import result_of
@@ -22,6 +22,9 @@ from ._recording import Record
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+FLOWS = ("adaptive_scan", "adaptive_runs")
+"""Those that can go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def going_on(resume: str | Path, folder: Path, about: Mapping[str, Any]) -> Plan
     """
 
     def read() -> GoingOn:
-        resumption = resume_from(RecordOfLaunch.read(folder, resume), about)
+        resumption = resume_from(RecordOfLaunch.read(folder, _newest(folder) if resume == "last" else resume), about)
         with ExitStack() as stack:
             claim = stack.enter_context(resumption.claim())
             return GoingOn(resumption, claim, stack.pop_all())
@@ -112,6 +115,12 @@ def going_on(resume: str | Path, folder: Path, about: Mapping[str, Any]) -> Plan
     for warning in found.resumption.warnings:
         log.warning("run %s goes on, but: %s", found.resumption.uid[:8], warning)
     return found
+
+
+def _newest(folder: Path) -> str:
+    """The newest scan: what is put on record beside it cannot go on, such as a watch around the call that resumes."""
+    scans = [each.uid for each in runs(folder) if each.kind == "decisions" and each.flow in FLOWS]
+    return scans[-1] if scans else "last"
 
 
 def _let_go(future: Future[GoingOn]) -> None:
