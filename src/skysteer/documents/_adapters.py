@@ -10,6 +10,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, cast
 
 import numpy as np
@@ -109,8 +110,8 @@ class _Adapter(ABC):
                 stream=self._fields.stream,
                 seq_num=event["seq_num"],
                 time=event["time"],
-                axes={name: values[key] for name, key in self._fields.axes.items()},
-                objectives={name: values[key] for name, key in self._fields.objectives.items()},
+                axes={name: _word(values[key]) for name, key in self._fields.axes.items()},
+                objectives={name: _word(values[key]) for name, key in self._fields.objectives.items()},
                 data=data,
                 suggestion=suggestion,
             )
@@ -185,6 +186,11 @@ def _ours(start: Document) -> Document:
     """What skysteer wrote into a start document; in a run that is not ours, others may use the key."""
     ours = start.get(METADATA_KEY)
     return cast("Document", ours) if isinstance(ours, Mapping) else {}
+
+
+def _word(value: Any) -> Any:
+    """A member of an enumeration as what it stands for: that is what every record of it has."""
+    return value.value if isinstance(value, Enum) else value
 
 
 def _columns(events: Sequence[Document]) -> dict[str, NDArray[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -12,6 +13,9 @@ from ._canonical import canonical, digest, shortened
 
 MOST = 36
 """How many settings are named."""
+SECRET = re.compile(r"(api|access)_?key|passw|secret|credential|(auth|access|bearer|refresh)\w*token|^_*token$", re.I)
+"""What such a setting holds is nobody's business."""
+HIDDEN = "(a secret, not on record)"
 EXACT = 2**53
 """Larger numbers, and those that are not finite, are given as text: JSON has no exact place for them."""
 
@@ -73,12 +77,14 @@ def _settings(recommender: Any) -> dict[str, Any]:
             break
         if name.startswith("_") and type(value) in (list, dict, set) and not value:
             continue  # what it will remember
-        if value is None or (type(value) in (bool, int, float) and abs(value) < EXACT):
+        if SECRET.search(name) and not (value is None or isinstance(value, bool | int | float)):
+            found[name.lstrip("_")] = HIDDEN
+        elif value is None or (type(value) in (bool, int, float) and abs(value) < EXACT):
             found[name.lstrip("_")] = value
         elif type(value) is str:
             found[name.lstrip("_")] = shortened(value)
         elif (text := _text(value)) is not None:
-            found[name.lstrip("_")] = shortened(text)
+            found[name.lstrip("_")] = HIDDEN if SECRET.search(text) else shortened(text)
     return found
 
 

@@ -30,6 +30,8 @@ def canonical(value: Any) -> str | None:
     match value:
         case None | bool() | str() | bytes() | complex() if type(value).__module__ == "builtins":
             return repr(value)
+        case enum.Enum() if isinstance(value, str | int | float):  # a record has what it is, not what it is called
+            return canonical(value.value)
         case enum.Enum():
             return str(value)
         case Space():  # the order of its axes matters, as that of a mapping does not

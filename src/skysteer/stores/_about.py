@@ -6,6 +6,7 @@ import getpass
 import math
 import os
 import platform
+import re
 import socket
 import sys
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,8 @@ from skysteer.model import Choice, Patience, Space
 
 PACKAGES = ("skysteer", "bluesky", "event-model", "ophyd-async", "ophyd", "numpy", "scipy", "scikit-learn")
 """Whose versions are put on record, where they are installed."""
+SECRET = re.compile(r"[\w-]*(api[_-]?key|passw(or)?d|secret|token)=[^&#\s]*&?", re.I)
+"""Part of a word of the command line, or of an address in it, that is not put on record."""
 
 
 def space_about(space: Space) -> list[dict[str, Any]]:
@@ -56,7 +59,9 @@ def patience_about(patience: Patience) -> dict[str, Any]:
 def program() -> dict[str, Any]:
     """The program that decides: how it was called, where, by whom, and of which versions it is made."""
     return {
-        "argv": [str(word) for word in sys.argv],
+        "argv": [
+            SECRET.sub("", str(word)).rstrip("?&") if SECRET.search(str(word)) else str(word) for word in sys.argv
+        ],
         "cwd": _found(os.getcwd),
         "host": socket.gethostname(),
         "pid": os.getpid(),
