@@ -82,6 +82,11 @@ def resume_from(record: Record, about: Mapping[str, Any] | None = None, *, max_p
             f"the recommender knew {first} points before run {_short(course.records[0])} began, which are not "
             "on record there: give one that was told them"
         )
+    if unknown := len(course.unknown):
+        warnings.append(
+            f"{unknown} points were measured whose suggestions are not on record, as after a power cut: they are told "
+            "as nobody's, and one may be measured again"
+        )
     warnings += [f"run {_short(each)}: {problem}" for each in course.records for problem in _worrying(each)]
     return Resumption(
         record, course.progress, {origin: course.history(origin) for origin in ORIGINS}, tuple(dict.fromkeys(warnings))
@@ -155,13 +160,20 @@ class _Course:
             for answer in record.incomplete:
                 yield from (each for each in answer.suggestions if each.id in self.measured)
 
+    @property
+    def unknown(self) -> frozenset[str]:
+        """Ids of what was measured and is in no answer on record."""
+        known = {each.id for each in self._suggestions()}
+        known |= {f"{each.launch[:12]}-i{n}" for each in self.records for n in range(len(_initial(each)))}
+        return self.measured - known
+
     def _replayed(self, origin: Origin) -> int:
         return sum(each.replay and each.origin == origin for record in self.records for each in record.told)
 
     def _initial_done(self) -> Iterator[int]:
         done = self.measured.union(self.failed)
         for record in self.records:
-            for number in range(len(part(record.about, "options").get("initial") or ())):
+            for number in range(len(_initial(record))):
                 if f"{record.launch[:12]}-i{number}" in done:
                     yield number
 
@@ -194,6 +206,10 @@ class _Course:
             left = [each for number, each in sorted(asked.items()) if number not in answered]
         # After a power cut it may have asked knowing points that are lost: they come first, and it asks again then.
         return tuple(each for each in left if each.known <= len(self.observations))
+
+
+def _initial(record: Record) -> Sequence[Any]:
+    return part(record.about, "options").get("initial") or ()
 
 
 def _reduced(records: Sequence[Record]) -> Iterator[Observation]:
