@@ -7,6 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,10 @@ class Flusher:
                 if file.made_again:
                     file.made_again = False
                     self._names_changed = True
+            for file in [file for file, first in self._open.items() if first and file.synced < file.size]:
+                # Written meanwhile: of the others more may be on the disk than when these were synced.
+                with suppress(OSError):  # next time
+                    file.sync()
             for one in ended:
                 file, line = one
                 if file.closed or file.synced == file.size:
