@@ -192,3 +192,44 @@ def test_a_key_in_the_command_line_is_not_on_record(monkeypatch):
         assert program()["argv"] == ["skysteer", "demo", "--tiled", "http://h:80", "--max-tokens", "7", ""]
     finally:
         program.cache_clear()
+
+
+def halved(data: Any) -> dict[str, Any]:
+    return {"signal": data["det"] / 2}
+
+
+def thirds(data: Any) -> dict[str, Any]:
+    return {"signal": data["det"] / 3}
+
+
+def test_another_reduction_is_a_warning_that_is_on_record(RE, tmp_path):
+    with Noting(tmp_path / "whole") as store:
+        RE(scan_of(RE, Wanderer, objectives=["signal"], reduce=halved)(record=store)).result(TIMEOUT)
+    for reduce, words in ((halved, []), (thirds, ["the source of reduce= thirds was changed since"])):
+        folder = cut_off(tmp_path / f"cut-{reduce.__name__}", store.order[: len(store.order) // 2])
+        plan = scan_of(RE, Wanderer, objectives=["signal"], reduce=reduce)
+        RE(plan(record=folder, resume="last")).result(TIMEOUT)
+        assert [each.partition(":")[0] for each in Record.read(folder).about["warnings"]] == words
+
+
+def test_points_whose_suggestions_are_lost_are_told_and_said(RE, tmp_path):
+    scan = scan_of(RE, Wanderer)
+    RE(scan(record=tmp_path / "runs")).result(TIMEOUT)
+    record = Record.read(tmp_path / "runs")
+    decided, measurement = record.entry.path, record.measurements[0].path
+    lines = decided.read_bytes().splitlines(keepends=True)
+    third = next(place for place, line in enumerate(lines) if record.suggested[2].suggestions[0].id.encode() in line)
+    decided.write_bytes(b"".join(lines[:third]))
+    measurement.write_bytes(b"".join(measurement.read_bytes().splitlines(keepends=True)[:-2]))
+    result = RE(scan(record=tmp_path / "runs", resume="last")).result(TIMEOUT).plan_result
+    assert result.measured == POINTS
+    (said,) = Record.read(tmp_path / "runs").about["warnings"]
+    assert said.startswith("3 points were measured whose suggestions are not on record")
+
+
+def test_two_names_of_a_folder_are_one_record(RE, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "runs")
+    scan = scan_of(RE, Wanderer)
+    RE(watch(scan(record=tmp_path / "link"), lambda points: None, record=tmp_path / "runs")).result(TIMEOUT)
+    assert len([each for each in (tmp_path / "runs").glob("*.jsonl") if each.name != "index.jsonl"]) == 3

@@ -82,7 +82,7 @@ class Recording:
             return []
         folder = (
             self._record.folder if isinstance(self._record, JSONLines) else Path(self._record).expanduser()
-        ).absolute()
+        ).resolve()
         try:
             with _lock:
                 shared = _shared.get(folder)

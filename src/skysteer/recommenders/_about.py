@@ -7,7 +7,7 @@ import re
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from typing import Any
+from typing import Any, cast
 
 from ._canonical import canonical, digest, shortened
 
@@ -51,6 +51,12 @@ class About:
             "seed": self._seed,
             "settings": dict(self._settings),
         }
+
+
+def about_function(function: Any) -> dict[str, str]:
+    """Module and name of a function of the user's, and a hash of its source."""
+    named: Any = function if hasattr(function, "__qualname__") else cast("Any", type(function))
+    return {"name": f"{named.__module__}:{named.__qualname__}", "source": _source(named)}
 
 
 def inner_of(recommender: Any) -> Any:
@@ -124,7 +130,7 @@ def _distributed(package: str) -> str:
     return version(names[0]) if names else ""
 
 
-def _source(kind: type[Any]) -> str:
+def _source(kind: Any) -> str:
     try:
         return digest(inspect.getsource(kind))
     except (OSError, TypeError):  # made in an interpreter, or compiled

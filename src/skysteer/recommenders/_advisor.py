@@ -24,7 +24,7 @@ from skysteer.protocols import (
 )
 from skysteer.workers import Desk, WorkerKind
 
-from ._about import About, inner_of
+from ._about import About, about_function, inner_of
 from ._memory import Memory, own
 from ._session import Reduce, Session
 from ._state import State
@@ -148,6 +148,7 @@ class Advisor:
         """Observations that were told before: an event measured again after a pause."""
         self.restarts = 0
         """How often its process died and was replaced."""
+        self._reduction = reduce
         self._objectives = tuple(objectives)
         self._gives_ids = isinstance(recommender, CanRegisterSuggestions)
         self._origin: Origin = origin
@@ -233,7 +234,8 @@ class Advisor:
 
     def about(self) -> dict[str, Any]:
         """What it is: name, class, version, seed, settings when it was given, and where it computes; for JSON."""
-        return {"name": self.name, **self._about.document(), "worker": self.worker}
+        reduction = {} if self._reduction is None else {"reduce": about_function(self._reduction)}
+        return {"name": self.name, **self._about.document(), **reduction, "worker": self.worker}
 
     @property
     def state(self) -> str:

@@ -63,7 +63,7 @@ def _recommender(which: str, recorded: Said, now: Said) -> tuple[list[str], list
         {name: value for name, value in part(old, "settings").items() if name not in without},
         {name: value for name, value in part(new, "settings").items() if name not in without},
     )
-    return problems, [] if problems else _version(which, old, new)
+    return problems, [] if problems else [*_version(which, old, new), *_reduction(old, new)]
 
 
 def _same_class(old: Said, new: Said) -> bool:
@@ -85,6 +85,17 @@ def _version(which: str, old: Said, new: Said) -> list[str]:
     if before.get("source") != after.get("source"):
         return [f"the source of {name} was changed since: it may suggest something else"]
     return []
+
+
+def _reduction(old: Said, new: Said) -> list[str]:
+    before, after = part(old, "reduce"), part(new, "reduce")
+    if not before or not after or before.get("source") == after.get("source"):
+        return []
+    return [f"the source of reduce= {_named(after)} was changed since: what was told before stays as it was told"]
+
+
+def _named(function: Said) -> str:
+    return str(function.get("name", "?")).rpartition(":")[2]
 
 
 def _space(old: list[Said], new: list[Said]) -> list[str]:

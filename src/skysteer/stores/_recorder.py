@@ -87,13 +87,13 @@ class Recorder:
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._work, name="skysteer-recorder", daemon=True)
         atexit.register(self._leave)
-        _open[self.store.folder.absolute()] = self
+        _open[self.store.folder.resolve()] = self
         self._thread.start()
 
     @staticmethod
     def at(folder: Path) -> Recorder | None:
         """The newest recorder of this process that writes to a folder and is not closed, or ``None``."""
-        found = _open.get(folder.absolute())
+        found = _open.get(folder.resolve())
         return None if found is None or found.closing else found
 
     # ------------------------------------------------------------ from any thread
