@@ -94,10 +94,11 @@ class Flusher:
                 if file.made_again:
                     file.made_again = False
                     self._names_changed = True
-            for file in [file for file, first in self._open.items() if first and file.synced < file.size]:
-                # Written meanwhile: of the others more may be on the disk than when these were synced.
-                with suppress(OSError):  # next time
-                    file.sync()
+            for file, first in [*self._open.items()]:  # the writer may add one meanwhile
+                if first and file.synced < file.size:
+                    # Of the others more may be on the disk by now than when these were synced.
+                    with suppress(OSError):  # next time
+                        file.sync()
             for one in ended:
                 file, line = one
                 if file.closed or file.synced == file.size:
