@@ -25,11 +25,14 @@ from pathlib import PurePath
 from typing import Any, cast
 
 import numpy as np
+import orjson
 
 logger = logging.getLogger(__name__)
 
 DEEPEST = 200
 """Levels of nesting that are kept; orjson writes no more than 254."""
+AT_ONCE = 1 << 16
+"""Elements of an array that are written at once: the engine's loop stands still so long (some milliseconds)."""
 
 _PLAIN_KINDS = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8)}
 """Kinds of numpy numbers and their sizes in bytes that JSON holds without loss."""
@@ -192,7 +195,8 @@ class Plain:
         if value.ndim == 0:
             item = value.item()
             return None if isinstance(item, float) and not math.isfinite(item) else item
-        return np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("="))
+        whole = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("="))
+        return whole if whole.size <= AT_ONCE else orjson.Fragment(_in_parts(whole))
 
     def _lost(self, value: Any, at: str, why: str, *, mark: bool = True) -> str:
         self._warn(cast("type[Any]", type(value)), at, f"it is kept as its repr ({why})")
@@ -285,6 +289,16 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _in_parts(array: np.ndarray[Any, Any]) -> bytes:
+    """Return the JSON of a large array, as orjson writes it in one piece."""
+    row = math.prod(array.shape[1:])
+    if row > AT_ONCE:
+        return b"[" + b",".join(map(_in_parts, array)) + b"]"
+    step = max(1, AT_ONCE // row)
+    parts = (array[first : first + step] for first in range(0, len(array), step))
+    return b"[" + b",".join(orjson.dumps(part, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1] for part in parts) + b"]"
 
 
 def _npy(array: np.ndarray[Any, Any]) -> str:
