@@ -149,7 +149,15 @@ def account_of(record: Record) -> Account:
     account.space = record.space
     account.units = _units(records)
     account.problems = list(record.problems)
-    teller = _Teller(account)
+    teller = _Teller(
+        account,
+        {
+            (each.run, each.stream, each.seq_num): each
+            for one in records
+            for each in one.told
+            if each.origin == "recommender" and not each.replay
+        },
+    )
     for number, one in enumerate(records):
         if number:
             teller.resumed(records[number - 1], one)
@@ -174,8 +182,12 @@ def bare_account(entry: RunEntry, problem: str) -> Account:
 class _Teller:
     """Tells one record after the other."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, told: Mapping[tuple[str, str, int], Told]) -> None:
         self._account = account
+        self._all_told = told
+        """What the recommender was told in any of the launches."""
+        self._shown: set[tuple[str, str, int]] = set()
+        """What was measured in one launch and told in the next."""
         self._line: list[Measured | Remark] = account.timeline
         self._number = 0
         self._of: dict[str, tuple[Suggestion, Suggested | None, int]] = {}
@@ -272,12 +284,17 @@ class _Teller:
                 )
             )
             return
+        if (told.run, told.stream, told.seq_num) in self._shown:
+            return
         self._number += 1
         self._point(told.measured, told.run, told.seq_num, told.axes, told.objectives, told.suggestion, "")
 
     def _untold(self, seen: Observation) -> None:
         self._number += 1
-        self._point(seen.time, seen.run, seen.seq_num, seen.axes, seen.objectives, seen.suggestion,
+        self._shown.add(seen.identity)
+        told = self._all_told.get(seen.identity)  # in the next launch, reduced there where there is a reduction
+        read = seen.objectives if told is None else told.objectives
+        self._point(seen.time, seen.run, seen.seq_num, seen.axes, read, seen.suggestion,
                     "; told when it went on" if self._went_on(seen) else "; not told any more")  # fmt: skip
 
     def _went_on(self, seen: Observation) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,8 @@ def header(account: Account, columns: int) -> list[str]:
     about, entry = account.about, account.entry
     ended = entry.stopped or (account.timeline[-1].time if account.timeline else entry.time)
     name = entry.flow or entry.plan_name or "a run"
+    if entry.flow == "watch" and (plans := dict.fromkeys(each.plan_name for each in account.entries)):
+        name = " + ".join([name, *filter(None, plans)])
     lines = [f"{name} {account.uid}", ""]
 
     def say(label: str, text: str) -> None:
@@ -139,7 +142,7 @@ def _watchdog(dog: Mapping[str, Any]) -> str:
     rest = [f"looks at every {every}" if isinstance(every, str) else f"looks at every {every}th event"]
     if dog.get("silent_after"):
         rest.append(f"called silent after {duration(float(dog['silent_after']))}")
-    judge = str(dog.get("judge") or "")
+    judge = re.sub(r"<\w+\.\w+: ('?\w+'?)>", r"\1", str(dog.get("judge") or ""))  # a member of an enum: its value
     said = f" ({judge})" if judge and judge != dog.get("name") else ""
     return f"{dog.get('name')}{said}, {', '.join(rest)}"
 

@@ -33,7 +33,13 @@ def audit(account: Account, point: Measured, columns: int) -> list[str]:
     lines.append("")
     answer = point.answer
     if answer is None:
-        say("why there", f"{point.why}: no recommender was asked" if point.why else "nothing on record says why")
+        if point.why:
+            why = f"{point.why}: no recommender was asked"
+        elif account.entry.flow == "watch":
+            why = "the plan that was watched went there: no recommender was asked"
+        else:
+            why = "nothing on record says why"
+        say("why there", why)
         return lines
     who = part(account.about, answer.origin).get("name") or f"the {answer.origin}"
     asked = duration(max(0.0, answer.asked - account.began))

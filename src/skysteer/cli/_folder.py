@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["check_writable", "set_aside"]
+__all__ = ["check_picture", "check_writable", "set_aside"]
 
 
 def check_writable(folder: Path) -> None:
@@ -24,6 +24,19 @@ def check_writable(folder: Path) -> None:
     except OSError as exc:
         reason = exc.strerror or str(exc)
         raise OSError(f"cannot write into the folder {str(folder)!r}: {reason}; choose another with --out") from exc
+
+
+def check_picture(file: Path) -> None:
+    """See that a picture can be written there, before the work for it is done.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+    """
+    if file.is_dir() or not file.parent.is_dir():
+        found = "is a folder" if file.is_dir() else f"cannot be written: there is no folder {file.parent}"
+        raise ValueError(f"--picture {file} {found}; give the name of a PNG file")
 
 
 def set_aside(folder: Path, names: Sequence[str]) -> Path | None:

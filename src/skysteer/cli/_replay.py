@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ._errors import INTERRUPTED, errors_said, only_ours_printed
+from ._folder import check_picture
 from ._runs import FOLDER
 from ._show import FolderOption, RunArgument
 
@@ -70,6 +71,8 @@ def replay(
             raise typer.BadParameter(f"--{goals[0]} and --{goals[1]}: one goal, please")
         if goals and recommender is None:
             raise typer.BadParameter(f"--{goals[0]} is for --recommender; that on record has its own goal")
+        if picture is not None:
+            check_picture(picture)
         path = Path(run).expanduser()
         record = Record.read(path.absolute().parent, path.name) if path.is_file() else Record.read(folder, run)
         with progress_bar(silent=as_json) as bar, only_ours_printed(as_json=as_json):

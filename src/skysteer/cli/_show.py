@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ._errors import errors_said
+from ._folder import check_picture
 from ._runs import FOLDER
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ __all__ = ["FolderOption", "RunArgument", "account_in", "plain", "point_dict", "
 
 MOST, ENDS = 60, 20
 """So many points are shown whole; of more, so many from the beginning and from the end."""
+REMARKS = 40
+"""So many decisions are shown between these."""
 
 RunArgument = Annotated[
     str,
@@ -59,6 +62,10 @@ def show(
     with errors_said("skysteer show", debug=debug):
         from ._wording import say, width
 
+        if point is not None and points is not None:
+            raise typer.BadParameter("--point and --points: one of them, please")
+        if picture is not None:
+            check_picture(picture)
         account = account_in(folder, run)
         if as_json:
             shown = _chosen(account, points) if points else account.timeline
@@ -123,7 +130,6 @@ def plain(value: Any) -> Any:
 
 
 def _text(account: Account, points: str | None, columns: int) -> list[str]:
-    from ._account import Remark
     from ._account_text import header, rows
 
     lines = [] if points else [*header(account, columns), ""]
@@ -133,10 +139,38 @@ def _text(account: Account, points: str | None, columns: int) -> list[str]:
     if many <= MOST:
         return [*lines, *rows(account, columns, account.timeline), *_legend(account, columns)]
     first, last = _chosen(account, f"..{ENDS}"), _chosen(account, f"{many - ENDS + 1}..")
-    others = len(account.timeline) - many - sum(isinstance(each, Remark) for each in [*first, *last])
-    besides = f" and {others} other decision{'s' * (others != 1)}" if others else ""
-    gap = f"... {many - 2 * ENDS:,} points{besides} more; --points {ENDS + 1}..{many - ENDS} shows them ..."
-    return [*lines, *rows(account, columns, [*first, gap, *last]), *_legend(account, columns)]
+    between = _between(account, ENDS + 1, many - ENDS)
+    return [*lines, *rows(account, columns, [*first, *between, *last]), *_legend(account, columns)]
+
+
+def _between(account: Account, low: int, high: int) -> list[Remark | str]:
+    """The points from one to another are left out, but not what was decided between them."""
+    from ._account import Measured
+
+    remarks: list[tuple[int, Remark]] = []
+    number = 0
+    for each in account.timeline:
+        if isinstance(each, Measured):
+            number = each.number
+        elif low <= number + 1 <= high + 1:
+            remarks.append((number, each))
+    lines: list[Remark | str] = []
+    for number, each in remarks[:REMARKS]:
+        if number >= low:
+            lines.append(_gap(low, number))
+            low = number + 1
+        lines.append(each)
+    if low <= high or len(remarks) > REMARKS:
+        lines.append(_gap(low, high, len(remarks) - REMARKS))
+    return lines
+
+
+def _gap(low: int, high: int, others: int = 0) -> str:
+    besides = f" and {others} other decision{'s' * (others != 1)}" if others > 0 else ""
+    if low == high and not besides:
+        return f"... 1 point more; --points {low} shows it ..."
+    many = high - low + 1
+    return f"... {many:,} point{'s' * (many != 1)}{besides} more; --points {low}..{high} shows them ..."
 
 
 def _legend(account: Account, columns: int) -> list[str]:

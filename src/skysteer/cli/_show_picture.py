@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from skysteer.model import Axis
+from skysteer.model import Axis, Verdict
 
-from ._account import Account, Measured
-from ._wording import count, day_and_time
+from ._account import Account, Measured, Remark
+from ._wording import count, day_and_time, shortened
 
 __all__ = ["draw_account"]
 
@@ -67,7 +68,8 @@ def _title(account: Account, points: Sequence[Measured]) -> str:
     who = f" by {entry.recommender}" if entry.recommender else ""
     state = "still being measured" if entry.running else entry.reason or entry.exit_status or "cut off"
     name = entry.flow or entry.plan_name or "run"
-    return f"{name} {account.uid[:8]}{who}, {day_and_time(account.began)}: {count(len(points), 'point')}; {state[:90]}"
+    many = count(len(points), "point")
+    return f"{name} {account.uid[:8]}{who}, {day_and_time(account.began)}: {many}; {shortened(state, 90)}"
 
 
 # -- where
@@ -97,7 +99,7 @@ def _field(figure: Any, account: Account, points: Sequence[Measured]) -> None:
             bar.ax.invert_yaxis()
             bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     title = "what it read, in time" if space is None else "where it measured, in order"
-    axes.set_title(title, loc="left", fontsize=10.5)
+    axes.set_title(title, loc="left", fontsize=10.5, pad=14)  # above the numbers of points at the upper edge
 
 
 def _style(points: Sequence[Measured]) -> dict[str, Any]:
@@ -239,6 +241,9 @@ def _readings(axes: Axes, account: Account, points: Sequence[Measured]) -> None:
             label=f"{'highest' if goal[0] > 0 else 'lowest'} so far",
         )  # fmt: skip
         axes.legend(fontsize=8.5, framealpha=0.9)
+    if points and not read:
+        _said(axes, f"{', '.join(points[0].objectives) or 'nothing'}: no single number that can be drawn here")
+        axes.set_yticks([])
     axes.set_ylabel(_labelled(objective, account.units.get(objective, "")))
     axes.set_title("what it read", loc="left", fontsize=10.5)
     _tidy(axes)
@@ -274,18 +279,32 @@ def _marks(axes: Axes, account: Account) -> None:
         if isinstance(each, Measured):
             number = each.number
         elif each.kind in MARKS:
-            found.setdefault(each.kind, []).append(number + 0.5)
-    kinds = [kind for kind in MARKS if kind in found][::-1]
+            found.setdefault((each.kind, _verdict(each)), []).append(number + 0.5)
+    kinds = sorted(found, key=lambda kind: (list(MARKS).index(kind[0]), kind[1]))[::-1]
     for row, kind in enumerate(kinds):
-        marker, color, _ = MARKS[kind]
+        marker, color, _ = MARKS[kind[0]]
         axes.plot(found[kind], [row] * len(found[kind]), linestyle="none", marker=marker, color=color, clip_on=False)
-    axes.set_yticks(range(len(kinds)), [MARKS[kind][2] for kind in kinds], fontsize=8)
+    axes.set_yticks(
+        range(len(kinds)), [MARKS[kind][2] + (f": {verdict}" if verdict else "") for kind, verdict in kinds], fontsize=8
+    )
     axes.set_ylim(-0.6, max(0.6, len(kinds) - 0.4))
     if not kinds:
-        axes.annotate(
-            "nothing else came up", (0.5, 0.4), xycoords="axes fraction", ha="center", fontsize=9, color="0.4"
-        )
+        _said(axes, "nothing else came up")
     _tidy(axes)
+
+
+def _verdict(remark: Remark) -> str:
+    """Which one it was: a hold is not an end."""
+    if remark.kind != "verdict":
+        return ""
+    return next((each.value for each in Verdict if re.search(f": {each.value}( on |,)", remark.text)), "failed")
+
+
+def _said(axes: Axes, words: str) -> None:
+    axes.annotate(
+        words, (0.5, 0.4), xycoords="axes fraction", ha="center", fontsize=9, color="0.4", zorder=5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
+    )  # fmt: skip
 
 
 def _resumes(axes: Axes, account: Account) -> None:

@@ -73,7 +73,12 @@ def count(many: int, what: str) -> str:
 
 
 def number(value: Any, decimals: int | None = None) -> str:
-    """Return a value of a document, short: numbers with five digits where `decimals` does not say."""
+    """Return a value of a document, short: numbers with five digits where `decimals` does not say.
+
+    Of an array, how many values there are and between which they lie.
+    """
+    if (shape := getattr(value, "shape", ())) or isinstance(value, list | tuple):
+        return _array(value, shape)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if isinstance(value, int) or (value.is_integer() and abs(value) < 1e9 and not decimals):
@@ -81,6 +86,15 @@ def number(value: Any, decimals: int | None = None) -> str:
     if not math.isfinite(value):
         return str(value)
     return f"{value:.5g}" if decimals is None else f"{value:.{decimals}f}"
+
+
+def _array(values: Any, shape: Sequence[int]) -> str:
+    """Return ``120 values from 2 to 400``, or of a picture ``64 x 64 values from 0 to 1031``."""
+    flat: list[Any] = values.ravel().tolist() if shape else list(values)
+    able = [each for each in flat if isinstance(each, int | float) and math.isfinite(each)]
+    size = " x ".join(map(str, shape)) if len(shape) > 1 else str(len(flat))
+    text = f"{size} value{'' if len(flat) == 1 else 's'}"
+    return f"{text} from {number(min(able))} to {number(max(able))}" if able else text
 
 
 def decimals_of(extent: float) -> int:
