@@ -138,6 +138,7 @@ class _Command:
 
 def _in_words(found: Resumption, points: int | None) -> str:
     """How far it came."""
+    from ._account import known_by
     from ._wording import day_and_time
 
     record, progress = found.record, found.progress
@@ -159,7 +160,7 @@ def _in_words(found: Resumption, points: int | None) -> str:
         how = f"cut off in the middle of point {progress.measured + 1}"
     else:
         how = "cut off before its first point"
-    return f"run {entry.uid[:8]}, {record.flow} by {entry.recommender}: {', '.join(facts)}; {how}. It goes on."
+    return f"run {known_by(record)[:8]}, {record.flow} by {entry.recommender}: {', '.join(facts)}; {how}. It goes on."
 
 
 def _cut_off(record: Record) -> bool:

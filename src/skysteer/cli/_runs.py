@@ -44,6 +44,7 @@ def runs(
     """
     with errors_said("skysteer runs", debug=debug):
         from skysteer.stores import runs as entries
+        from skysteer.stores._index import below
 
         if folder == FOLDER and not folder.exists():
             raise ValueError(
@@ -56,16 +57,18 @@ def runs(
             typer.echo(json.dumps([each.as_dict() for each in shown], indent=2, allow_nan=False))
             return
         if not found:
-            typer.echo(f"no runs in {folder} yet: give record={str(folder)!r} to adaptive_scan, adaptive_runs or watch")
+            how = below(folder) or f" yet: give record={str(folder)!r} to adaptive_scan, adaptive_runs or watch"
+            typer.echo(f"no runs in {folder}{how}")
             return
         from ._wording import say, width
 
-        say(_lines(shown, width()))
+        lines = _lines(shown, width(), everything=everything)
         if len(shown) < len(found):
-            typer.echo(f"the newest {len(shown):,} of {len(found):,}; --limit {len(found)} shows all")
+            lines.append(f"the newest {len(shown):,} of {len(found):,}; --limit {len(found)} shows all")
         if (cut := [each for each in shown if each.resumable]) and not everything:
             again = f"skysteer resume {cut[-1].uid[:8]}" + ("" if folder == FOLDER else f" --folder {folder}")
-            typer.echo(f"{again} goes on with the one that was cut off{' last' if len(cut) > 1 else ''}")
+            lines.append(f"{again} goes on with the one that was cut off{' last' if len(cut) > 1 else ''}")
+        say(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,8 @@ def _listed(group: Sequence[RunEntry]) -> Listed:
     named = measured[0] if len(measured) == 1 else about
     points = sum(each.num_points for each in measured)
     if decisions is not None and decisions.flow != "watch":
+        if decisions.flow == "adaptive_runs":  # a run is a point, however many events it has
+            points = sum(each.exit_status == "success" for each in measured)
         points = max(points, decisions.num_points)
     last = decisions if decisions is not None and len(measured) != 1 else (measured or group)[-1]
     if about.flow == "watch":
@@ -151,21 +156,22 @@ def _state(group: Sequence[RunEntry], last: RunEntry) -> str:
     return ENDS.get(last.exit_status, last.exit_status)
 
 
-def _lines(shown: Sequence[Listed], columns: int) -> list[str]:
+def _lines(shown: Sequence[Listed], columns: int, *, everything: bool = False) -> list[str]:
     from ._wording import day_and_time, shortened
 
     rows = [
         (
             day_and_time(each.time),
             each.uid[:8],
-            shortened(each.plan, 24),
+            each.kind if everything else shortened(each.plan, 24),
             shortened(each.recommender, 20),
-            f"{each.points}/{each.max_points}" if each.max_points else str(each.points),
+            # Of a single measurement run: its own events.
+            f"{each.points}/{each.max_points}" if each.max_points and each.kind != "measurement" else str(each.points),
             each.state + (f", resumed by {each.resumed_by[:8]}" if each.resumed_by else ""),
         )
         for each in shown
     ]
-    heads = ("begun", "run", "plan", "recommender", "points", "state")
+    heads = ("begun", "run", "kind" if everything else "plan", "recommender", "points", "state")
     widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
     if not any(each.recommender for each in shown):
         widths[3] = 0

@@ -44,8 +44,11 @@ def upload(
 
     with errors_said("skysteer upload", debug=debug):
         from skysteer.errors import StoreError
+        from skysteer.stores._index import below
         from skysteer.stores.tiled import deliver
 
+        if folder.is_dir() and not any(folder.glob("*.jsonl")):
+            raise StoreError(f"there is no run in {folder}{below(folder)}")
         console = Console(stderr=True)
         with console.status("starting") as shown:
 
@@ -57,12 +60,10 @@ def upload(
             typer.echo(f"{name}: {why}", err=True)
         if not done.complete:
             left = done.status
-            raise StoreError(
-                f"{left.waiting_runs} runs are not sent after {done.seconds:.0f} s"
-                + (f": {left.problem}" if left.problem else "")
-                if not left.set_aside
-                else f"{len(left.set_aside)} runs were not taken; all others have arrived"
-            )
+            if left.set_aside:
+                raise StoreError(f"{len(left.set_aside)} runs were not taken; all others have arrived")
+            many = f"{left.waiting_runs} runs are" if left.waiting_runs else "what is to be sent is"
+            raise StoreError(f"{many} not sent in the time given" + (f": {left.problem}" if left.problem else ""))
         typer.echo(f"{done.status.runs} runs are in {tiled.partition('?')[0]}; sent now: {done.status.events} events")
 
 

@@ -67,7 +67,7 @@ def find(folder: str | Path, run: str) -> RunEntry:
         as_path = Path()
     entries = runs(folder)
     if not entries:
-        raise RecordError(f"there is no run in {folder}")
+        raise RecordError(f"there is no run in {folder}{below(folder)}")
     if run == "last":
         return entries[-1]
     matching = [entry for entry in entries if run in (entry.uid, entry.path.name) or as_path.absolute() == entry.path]
@@ -79,6 +79,16 @@ def find(folder: str | Path, run: str) -> RunEntry:
         raise RecordError(f"{len(matching)} runs begin with {run!r}: {_listed(matching)}; give more of the uid")
     short = f" (a uid needs its first {_LEAST} letters at least)" if len(run) < _LEAST else ""
     raise RecordError(f"there is no run {run!r} in {folder}{short}; the newest are {_listed(entries)}")
+
+
+def below(folder: str | Path) -> str:
+    """Say which folders in this one have runs: a demo's are one below the one that it is given."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(each.path for each in entries if each.is_dir() and Path(each.path, NAME).is_file())
+    except OSError:
+        return ""
+    return f": they are in {' and in '.join(found)}" if found else ""
 
 
 def _files(folder: Path) -> dict[str, int]:

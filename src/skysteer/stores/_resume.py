@@ -288,7 +288,8 @@ def _check_it_is_not_complete(record: Record, course: _Course, max_points: int |
     ended = record.entry.exit_status == "success"
     if measured >= wanted and (ended or wanted < planned):
         more = "" if wanted > planned else f"; to measure more, give a max_points (--points) above {measured}"
-        raise ResumeError(f"run {_short(record)} is complete: {measured} of {wanted} points were measured{more}")
+        asked = f" of {wanted} points" if measured <= wanted else f" points, more than {wanted},"
+        raise ResumeError(f"run {_short(record)} is complete: {measured}{asked} were measured{more}")
     if ended and wanted <= planned:
         raise ResumeError(
             f"run {_short(record)} is complete: it ended after {measured} of {planned} points, "
