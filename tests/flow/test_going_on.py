@@ -233,3 +233,13 @@ def test_two_names_of_a_folder_are_one_record(RE, tmp_path):
     scan = scan_of(RE, Wanderer)
     RE(watch(scan(record=tmp_path / "link"), lambda points: None, record=tmp_path / "runs")).result(TIMEOUT)
     assert len([each for each in (tmp_path / "runs").glob("*.jsonl") if each.name != "index.jsonl"]) == 3
+
+
+def test_a_launch_that_had_nothing_left_to_measure_has_the_points_of_the_one_before(RE, tmp_path):
+    scan = scan_of(RE, Wanderer)
+    with Noting(tmp_path / "whole") as store:
+        RE(scan(record=store)).result(TIMEOUT)
+    last = next(place for place, (_, doc) in enumerate(store.order) if doc.get("data", {}).get("number") == POINTS - 1)
+    folder = cut_off(tmp_path / "cut", store.order[: last + 1])
+    RE(scan(record=folder, resume="last")).result(TIMEOUT)
+    assert [each.num_points for each in runs(folder) if each.kind == "decisions"] == [POINTS, POINTS]

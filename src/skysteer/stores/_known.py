@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,7 +206,7 @@ class Index:
                 measured.setdefault(uid, []).append(entry.uid)
         resumed_by = {old: by for old, by in self._taken_over.items() if by in decided}
         resumed_by |= {entry.resumes: entry.uid for entry in decided.values() if entry.resumes}
-        return [self._joined(entry, decided, owner, measured, resumed_by) for entry in here]
+        return _with_earlier(self._joined(entry, decided, owner, measured, resumed_by) for entry in here)
 
     def _in_order(self) -> list[RunEntry]:
         """As they were begun; those that were found only later in their places by time, among those begun before."""
@@ -274,6 +274,18 @@ def _fits(line: Mapping[str, Any], kinds: Mapping[str, Any]) -> bool:
 
 def _merged(order: Mapping[str, RunEntry], late: Mapping[str, RunEntry]) -> dict[str, RunEntry]:
     return dict(heapq.merge(order.items(), late.items(), key=lambda named: named[1].time))
+
+
+def _with_earlier(entries: Iterable[RunEntry]) -> list[RunEntry]:
+    """Count what the launches before it measured for one that went on and was told nothing new."""
+    found: list[RunEntry] = []
+    points: dict[str, int] = {}
+    for entry in entries:
+        if entry.kind == "decisions":
+            points[entry.uid] = max(entry.num_points, points.get(entry.resumes, 0))
+        more = points.get(entry.uid, 0) > entry.num_points
+        found.append(replace(entry, num_points=points[entry.uid]) if more else entry)
+    return found
 
 
 def _places(entries: Sequence[RunEntry]) -> dict[str, tuple[float, int, int, float, str]]:
