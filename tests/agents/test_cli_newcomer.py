@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +157,41 @@ def test_the_list_of_single_runs_says_of_which_kind_they_are(scan, folder):
     head, *lines = here("runs", folder, "--all").stdout.splitlines()
     assert "kind" in head
     assert {line.split()[4] for line in lines} == {"decisions", "measurement"}
+
+
+def listed_by_another_process(folder: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "skysteer.cli", "runs", str(folder), "--json"]
+    (line,) = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=40, check=True).stdout)
+    return line
+
+
+class Looking(Sobol):
+    # Lists the runs when it knows four points.
+    def suggest(self, num_points: int | None = None) -> Any:
+        self.questions = getattr(self, "questions", 0) + 1
+        if self.questions == 5:
+            self.seen = listed_by_another_process(self.folder)
+        return super().suggest(num_points)
+
+
+def test_the_list_says_how_far_a_scan_is_that_is_being_measured(RE, beam, folder):
+    looking = Looking(XY)
+    looking.folder = folder
+    plan = adaptive_scan([beam.det], [beam.x, beam.y], looking, objectives=["det"], max_points=6, record=folder)
+    RE(plan).result(WAIT)
+    assert (looking.seen["points"], looking.seen["max_points"], looking.seen["state"]) == (4, 6, "running")
+
+
+def test_the_list_says_how_far_a_plan_is_that_is_being_watched(RE, beam, folder):
+    looked: list[dict[str, Any]] = []
+
+    def judge(seen: Any) -> Judgement | None:
+        if seen.seq_num == 4:
+            looked.append(listed_by_another_process(folder))
+            return Judgement(Verdict.ENOUGH, "looked")
+        return None
+
+    beam.det.dead_time = 0.02
+    RE(watch(bp.count([beam.det], num=5000), {"look": judge}, objectives=["det"], record=folder)).result(WAIT)
+    assert looked[0]["state"] == "running"
+    assert looked[0]["points"] >= 4

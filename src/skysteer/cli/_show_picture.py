@@ -160,8 +160,9 @@ def _line(axes: Axes, account: Account, axis: Axis, objective: str, points: Sequ
         [float(each.axes[axis.name]) for each, _ in read], [value for _, value in read], label="measured",
         **_style([each for each, _ in read]),
     )  # fmt: skip
-    for place in _failed(account):
-        axes.axvline(float(place[axis.name]), color=MARKS["given up"][1], linestyle=":", linewidth=1.2)
+    for number, place in enumerate(_failed(account)):
+        axes.axvline(float(place[axis.name]), color=MARKS["given up"][1], linestyle=":", linewidth=1.2,
+                     label="_" * bool(number) + "given up")  # fmt: skip
     if (best := account.best()) is not None and (value := _value(best, objective)) is not None:
         axes.plot(
             float(best.axes[axis.name]), value, marker="o", markersize=14, linestyle="none", markerfacecolor="none",
