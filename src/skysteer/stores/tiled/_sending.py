@@ -29,6 +29,8 @@ KEY_AGAIN = 5.0
 """Seconds until a key that was refused is tried again, the first time."""
 TRIES = 3
 """How often a run is tried that the server will not take, before it is set aside until the next start."""
+LAST_TRY = 10
+"""How often, where the server answers each time that it fails or knows it not: some minutes; others go on meanwhile."""
 SAMPLE = 20
 """Runs that are looked for, of the oldest and of the newest, to see whether the server was wiped."""
 AT_A_TIME = 3
@@ -51,6 +53,8 @@ class _Sending:
     upload: RunUpload | None = None
     wide: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     failures: int = 0
+    successes: int = 0
+    """How many there were, of all runs, when it went well the last time, or began."""
     not_before: float = 0.0
     events: int = 0
     """Events that were counted for the status."""
@@ -97,6 +101,7 @@ class Sender:
         self._pause = 0.0
         self._problem = ""
         self._events = 0
+        self._successes = 0
 
     def wake(self) -> None:
         """Look now, from any thread."""
@@ -160,7 +165,7 @@ class Sender:
             self._verify = False
         failed = 0
         for name, sending in list(self._runs.items()):
-            while self._waits(sending) and time.monotonic() >= sending.not_before:
+            while name in self._runs and self._waits(sending) and time.monotonic() >= sending.not_before:
                 trouble = self._send(self._catalog, name, sending)
                 if trouble is None:
                     failed, self._pause, self._problem = 0, 0.0, ""
@@ -197,6 +202,8 @@ class Sender:
         else:
             self._count(sending)
             sending.failures = 0
+            self._successes += 1
+            sending.successes = self._successes
             if file.whole:
                 self._note(name, file.uid)
                 del self._runs[name]
@@ -220,6 +227,11 @@ class Sender:
         self._drop(sending)
         if trouble is Trouble.refused and sending.failures >= TRIES:
             self._set_aside(name, f"the server will not take it: {exc}")
+            return trouble
+        # A server that fails for every run may be full, and is waited for.
+        alone = trouble is Trouble.changed or (trouble is Trouble.failing and self._successes > sending.successes)
+        if alone and sending.failures >= LAST_TRY:
+            self._set_aside(name, f"the server {SAID[trouble]}, again and again: {_words(exc)}")
             return trouble
         sending.not_before = time.monotonic() + min(self._shortest * 2.0 ** (sending.failures - 1), self._longest)
         self._said(trouble, exc)
@@ -273,7 +285,7 @@ class Sender:
             return
         known = self._sent.runs.keys() | self._aside.keys() | self._runs.keys()
         for file in new_files(self._folder, known):
-            self._runs[file.path.name] = _Sending(file)
+            self._runs[file.path.name] = _Sending(file, successes=self._successes)
         self._looked = changed
 
     def _waits(self, sending: _Sending) -> bool:

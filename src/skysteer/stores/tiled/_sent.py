@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
@@ -12,6 +14,8 @@ import orjson
 from skysteer.errors import StoreError
 
 __all__ = ["Sent"]
+
+logger = logging.getLogger(__name__)
 
 
 class Sent:
@@ -27,10 +31,16 @@ class Sent:
         """The file."""
         self.runs: dict[str, str] = {}
         """uid of the run, by the name of its file."""
+        self._noted = True
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as exc:
-            raise StoreError(exc.errno, f"what is sent cannot be noted: {exc.strerror}", str(self.path)) from exc
+            self._noted = False
+            logger.warning("what is sent cannot be noted in %s, so the server is asked: %s", folder, exc.strerror)
+            try:
+                self._file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)  # to be locked in the place of the file
+            except OSError as gone:
+                raise StoreError(gone.errno, f"the folder cannot be read: {gone.strerror}", str(folder)) from exc
 
     def lock(self) -> bool:
         """Become the one who sends; False while another does."""
@@ -45,20 +55,28 @@ class Sent:
         """Note that a run has arrived as a whole."""
         self.runs[name] = run
         # It begins with a newline: a line that was torn does not take it along.
-        os.write(self._file, b"\n" + orjson.dumps({"file": name, "run": run}) + b"\n")
+        self._write({"file": name, "run": run})
 
     def forget(self, name: str) -> None:
         """Note that the server does not have it any more."""
         if self.runs.pop(name, None) is not None:
-            os.write(self._file, b"\n" + orjson.dumps({"file": name, "run": None}) + b"\n")
+            self._write({"file": name, "run": None})
 
     def close(self) -> None:
         """Let another one send."""
         os.close(self._file)
 
+    def _write(self, line: Mapping[str, str | None]) -> None:
+        if self._noted:
+            os.write(self._file, b"\n" + orjson.dumps(line) + b"\n")
+
     def _read(self) -> None:
         self.runs.clear()
-        for line in self.path.read_bytes().splitlines():
+        try:
+            lines = self.path.read_bytes().splitlines()
+        except OSError:  # never made
+            return
+        for line in lines:
             try:
                 said = orjson.loads(line)
                 name, run = said["file"], said["run"]
