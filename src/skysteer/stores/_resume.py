@@ -293,7 +293,8 @@ def _check_it_is_not_complete(record: Record, course: _Course, max_points: int |
     if ended and wanted <= planned:
         raise ResumeError(
             f"run {_short(record)} is complete: it ended after {measured} of {planned} points, "
-            f"{record.entry.reason or 'without a reason'}; to go on nevertheless, give a max_points (--points) above {planned}"
+            f"{record.entry.reason or 'without a reason'}; to go on nevertheless, "
+            f"give a max_points (--points) above {planned}"
         )
 
 
