@@ -16,7 +16,7 @@ from skysteer.errors import StoreError
 
 from ._entry import entry_of
 from ._flusher import Flusher
-from ._known import line_of_start, line_of_stop
+from ._known import append, line_of_start, line_of_stop
 from ._line import encode
 from ._routing import Homes, OpenRun
 from ._runfile import made_beside
@@ -178,7 +178,6 @@ class JSONLines:
         run = OpenRun(start, file)
         self._homes.add(uid, run)
         self._flusher.add(file, first=run.entry.kind == "decisions")
-        self._flusher.note(line_of_start(run.entry))
         return run
 
     def _append(self, run: OpenRun | None, lines: list[bytes], numbers: list[int]) -> None:
@@ -194,6 +193,11 @@ class JSONLines:
                     break
                 kept -= len(line)
             raise
+        if not before:
+            # At once: of a process that is killed now, the index must know which run was begun last.
+            line = line_of_start(run.entry)
+            if not append(self.folder, [line]):
+                self._flusher.note(line)
 
     def _note(self, run: OpenRun, name: str, doc: Mapping[str, Any]) -> None:
         try:
