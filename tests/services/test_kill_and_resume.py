@@ -137,7 +137,8 @@ def test_a_worker_that_is_killed_at_a_random_time_is_replaced_and_the_scan_goes_
                 killer.over.set()
                 killer.join()
             lives.check(expected)
-            assert len(replaced(lives)) == len(killer.victims)
+            # The last may have died after the last call: nobody needed it any more.
+            assert len(killer.victims) - 1 <= len(replaced(lives)) <= len(killer.victims)
         killed, number = killed + len(killer.victims), number + 1
     assert world.nest.orphans() == []
 
