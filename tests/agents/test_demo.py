@@ -29,7 +29,7 @@ from skysteer.cli._grid import equal_grid
 from skysteer.cli._progress import display
 from skysteer.cli._stopwatch import TimedQueue
 from skysteer.stores import documents, runs
-from skysteer.stores._runfile import RunFile
+from skysteer.stores.jsonl._runfile import RunFile
 from skysteer.testing import Peak, SimulatedBeamline
 
 POINTS = 60

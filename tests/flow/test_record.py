@@ -19,7 +19,7 @@ from skysteer.errors import PreflightError, StoreError, TooManyFailures
 from skysteer.flows import _recording
 from skysteer.recommenders import Sequence
 from skysteer.stores import JSONLines, Recorder, documents, runs
-from skysteer.stores import _recorder as recorder_module
+from skysteer.stores.recorder import _recorder as recorder_module
 from skysteer.testing import Silent, SimulatedBeamline
 
 from .conftest import POSITIONS, along_x
@@ -363,7 +363,7 @@ def test_a_store_that_fails_in_the_middle_holds_the_scan_and_nothing_is_missing(
     uid = record.one("adaptive_scan")
     assert record.column(uid, "told", "number") == [0, 1, 2, 3, 4]
     assert record.column(uid, "suggestions", "suggested_x")[:5] == POSITIONS
-    warned = [r.message for r in caplog.records if r.name == "skysteer.stores._recorder"]
+    warned = [r.message for r in caplog.records if r.name == "skysteer.stores.recorder._recorder"]
     assert len(warned) == 2, warned
 
 

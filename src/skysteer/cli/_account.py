@@ -22,8 +22,7 @@ from skysteer.model import (
     Suggestion,
     Told,
 )
-from skysteer.stores import RunEntry, documents
-from skysteer.stores._record import Record
+from skysteer.stores import Record, RunEntry, documents
 
 from ._runs import FOLDER
 from ._wording import duration, place

@@ -9,7 +9,7 @@ from ._account import Account, Measured, Remark, part
 from ._account_text import LABELS, Columns, decimals
 from ._wording import clock, count, duration, number, place, wrapped
 
-__all__ = ["audit", "audit_dict"]
+__all__ = ["audit", "audit_dict", "point_dict"]
 
 NEWEST = 5
 """So many of the points that it knew are shown."""
@@ -83,8 +83,6 @@ def audit(account: Account, point: Measured, columns: int) -> list[str]:
 
 def audit_dict(account: Account, point: Measured) -> dict[str, Any]:
     """Return the same as plain values."""
-    from ._show import point_dict
-
     known = _known(account, point)
     best = account.best(known)
     answer = point.answer
@@ -153,3 +151,32 @@ def _refusal_before(account: Account, point: Measured) -> Remark | None:
         if isinstance(each, Remark) and each.kind == "refused":
             found = each
     return None
+
+
+def point_dict(point: Measured) -> dict[str, Any]:
+    """Return a point and what is on record of its choice as plain values."""
+    answer = point.answer
+    said: dict[str, Any] = {
+        "kind": "point",
+        "number": point.number,
+        "time": point.time,
+        "run": point.run,
+        "seq_num": point.seq_num,
+        "axes": point.axes,
+        "objectives": point.objectives,
+        "why": point.why,
+        "suggestion": None if point.suggestion is None else point.suggestion.id,
+        "origin": None if point.suggestion is None else point.suggestion.origin,
+        "asked_for": None if point.suggestion is None else point.suggestion.point,
+    }
+    if answer is not None:
+        said |= {
+            "question": answer.question,
+            "told": answer.told,
+            "pending": answer.pending,
+            "latency": answer.latency,
+            "suggest_seconds": answer.suggest_seconds,
+            "ingest_seconds": answer.ingest_seconds,
+            "state": answer.state,
+        }
+    return said

@@ -17,7 +17,7 @@ from ._show import FolderOption, RunArgument
 
 if TYPE_CHECKING:
     from skysteer.protocols import Recommender
-    from skysteer.stores._record import Record
+    from skysteer.stores import Record
 
 __all__ = ["remade", "replay"]
 
@@ -61,8 +61,8 @@ def replay(
     they differ, 1 after an error, 130 after Ctrl-C.
     """
     with errors_said("skysteer replay", debug=debug):
+        from skysteer.stores import Record
         from skysteer.stores import replay as ask_again
-        from skysteer.stores._record import Record
 
         from ._truths import progress_bar
 
@@ -110,7 +110,7 @@ def remade(record: Record, seed: int | None = None) -> Recommender:
         If what comes of it is not what is on record: says what differs.
     """
     from skysteer.recommenders._about import About
-    from skysteer.stores._replay import differing
+    from skysteer.stores.record import differing
 
     from ._account import part
 

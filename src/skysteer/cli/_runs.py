@@ -44,7 +44,7 @@ def runs(
     """
     with errors_said("skysteer runs", debug=debug):
         from skysteer.stores import runs as entries
-        from skysteer.stores._index import below
+        from skysteer.stores.jsonl._index import below
 
         if folder == FOLDER and not folder.exists():
             raise ValueError(
@@ -150,7 +150,7 @@ def _listed(group: Sequence[RunEntry]) -> Listed:
 
 def _told(entry: RunEntry) -> int:
     """How many points the recommender of a run that is being written knows. The index does not say it yet."""
-    from skysteer.stores._reading import backwards
+    from skysteer.stores.jsonl._reading import backwards
 
     for name, doc in backwards(entry.path):
         if name == "event" and "measured" in (told := doc.get("data", {})) and told.get("origin") == "recommender":

@@ -17,7 +17,7 @@ from ._runs import FOLDER
 if TYPE_CHECKING:
     from ._account import Account, Measured, Remark
 
-__all__ = ["FolderOption", "RunArgument", "account_in", "plain", "point_dict", "show"]
+__all__ = ["FolderOption", "RunArgument", "account_in", "plain", "show"]
 
 MOST, ENDS = 60, 20
 """So many points are shown whole; of more, so many from the beginning and from the end."""
@@ -97,8 +97,7 @@ def account_in(folder: Path, run: str) -> Account:
         If there is no such run.
     """
     from skysteer.errors import RecordError
-    from skysteer.stores import find
-    from skysteer.stores._record import Record
+    from skysteer.stores import Record, find
 
     from ._account import account_of, bare_account
 
@@ -221,6 +220,7 @@ def _the_point(account: Account, number: int) -> Measured:
 
 def _as_dict(account: Account, shown: list[Measured | Remark]) -> dict[str, Any]:
     from ._account import Measured
+    from ._audit import point_dict
 
     best = account.best()
     return {
@@ -246,31 +246,3 @@ def _as_dict(account: Account, shown: list[Measured | Remark]) -> dict[str, Any]
             for each in shown
         ],
     }
-
-
-def point_dict(point: Measured) -> dict[str, Any]:
-    answer = point.answer
-    said: dict[str, Any] = {
-        "kind": "point",
-        "number": point.number,
-        "time": point.time,
-        "run": point.run,
-        "seq_num": point.seq_num,
-        "axes": point.axes,
-        "objectives": point.objectives,
-        "why": point.why,
-        "suggestion": None if point.suggestion is None else point.suggestion.id,
-        "origin": None if point.suggestion is None else point.suggestion.origin,
-        "asked_for": None if point.suggestion is None else point.suggestion.point,
-    }
-    if answer is not None:
-        said |= {
-            "question": answer.question,
-            "told": answer.told,
-            "pending": answer.pending,
-            "latency": answer.latency,
-            "suggest_seconds": answer.suggest_seconds,
-            "ingest_seconds": answer.ingest_seconds,
-            "state": answer.state,
-        }
-    return said

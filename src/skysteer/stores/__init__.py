@@ -7,41 +7,56 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._about import fields_about, patience_about, program, space_about
-    from ._claim import ENDED, Claim, claim
-    from ._decision_run import DecisionRun
-    from ._entry import RunEntry
-    from ._folder import JSONLines
-    from ._index import find, runs
-    from ._reading import documents
-    from ._record import Record, RunMoment
-    from ._recorder import Recorder
-    from ._replay import replay
-    from ._replayed import Replay, ReplayStep
-    from ._resume import Resumption, resume_from
+    from .jsonl import (
+        ENDED,
+        Claim,
+        JSONLines,
+        RunEntry,
+        claim,
+        documents,
+        find,
+        runs,
+    )
+    from .record import (
+        Record,
+        Replay,
+        ReplayStep,
+        Resumption,
+        RunMoment,
+        replay,
+        resume_from,
+    )
+    from .recorder import (
+        DecisionRun,
+        Recorder,
+        fields_about,
+        patience_about,
+        program,
+        space_about,
+    )
 
 _HOME = {
-    "ENDED": "._claim",
-    "Claim": "._claim",
-    "DecisionRun": "._decision_run",
-    "JSONLines": "._folder",
-    "Record": "._record",
-    "Recorder": "._recorder",
-    "Replay": "._replayed",
-    "ReplayStep": "._replayed",
-    "Resumption": "._resume",
-    "RunEntry": "._entry",
-    "RunMoment": "._record",
-    "claim": "._claim",
-    "documents": "._reading",
-    "fields_about": "._about",
-    "find": "._index",
-    "patience_about": "._about",
-    "program": "._about",
-    "replay": "._replay",
-    "resume_from": "._resume",
-    "runs": "._index",
-    "space_about": "._about",
+    "ENDED": ".jsonl",
+    "Claim": ".jsonl",
+    "DecisionRun": ".recorder",
+    "JSONLines": ".jsonl",
+    "Record": ".record",
+    "Recorder": ".recorder",
+    "Replay": ".record",
+    "ReplayStep": ".record",
+    "Resumption": ".record",
+    "RunEntry": ".jsonl",
+    "RunMoment": ".record",
+    "claim": ".jsonl",
+    "documents": ".jsonl",
+    "fields_about": ".recorder",
+    "find": ".jsonl",
+    "patience_about": ".recorder",
+    "program": ".recorder",
+    "replay": ".record",
+    "resume_from": ".record",
+    "runs": ".jsonl",
+    "space_about": ".recorder",
 }
 
 __all__ = [

@@ -14,7 +14,7 @@ from event_model import DocumentNames, schema_validators
 
 from skysteer.errors import RecordError, ResumeError
 from skysteer.stores import JSONLines, claim, documents, find, runs
-from skysteer.stores._claim import ENDED
+from skysteer.stores.jsonl._claim import ENDED
 
 from .conftest import decisions_of, run_of
 

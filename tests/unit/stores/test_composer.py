@@ -28,9 +28,9 @@ from skysteer.model import (
     Verdict,
 )
 from skysteer.stores import program, space_about
-from skysteer.stores._about import plain
-from skysteer.stores._columns import RunNoted
-from skysteer.stores._composer import Composer
+from skysteer.stores.recorder._about import plain
+from skysteer.stores.recorder._columns import RunNoted
+from skysteer.stores.recorder._composer import Composer
 
 SPACE = Space(Axis("x", -5, 5, units="mm"), Choice("filter", ("Al", "Cu")))
 FIRST = Suggestion("abc-r0", {"x": 1.0, "filter": "Al"}, "recommender", ("a", 1))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from skysteer.stores._flusher import Flusher
-from skysteer.stores._runfile import RunFile
+from skysteer.stores.jsonl._flusher import Flusher
+from skysteer.stores.jsonl._runfile import RunFile
 
 
 class Busy(RunFile):

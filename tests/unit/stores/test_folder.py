@@ -18,7 +18,8 @@ from bluesky.callbacks.json_writer import JSONLinesWriter
 from event_model import DocumentNames, schema_validators
 
 from skysteer.errors import StoreError
-from skysteer.stores import JSONLines, _folder, documents, find, runs
+from skysteer.stores import JSONLines, documents, find, runs
+from skysteer.stores.jsonl import _folder
 from skysteer.testing import RunBuilder, external_key
 
 from .conftest import decisions_of, run_of

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from skysteer.errors import StoreError
-from skysteer.stores import JSONLines, _runfile, documents, find, runs
+from skysteer.stores import JSONLines, documents, find, runs
+from skysteer.stores.jsonl import _runfile
 from skysteer.testing import RunBuilder
 
 from .conftest import decisions_of, run_of

@@ -12,7 +12,7 @@ import pytest
 
 from skysteer.errors import RecordError
 from skysteer.stores import JSONLines, find, runs
-from skysteer.stores._line import encode
+from skysteer.stores.jsonl._line import encode
 
 from .conftest import decisions_of, run_of
 

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from skysteer.stores._line import decode, encode
+from skysteer.stores.jsonl._line import decode, encode
 
 
 class Colour(enum.Enum):
@@ -190,7 +190,7 @@ def test_a_masked_array_comes_back_with_its_mask():
 
 @pytest.fixture
 def forget_warnings(monkeypatch):
-    monkeypatch.setattr("skysteer.stores._plain._warned", set())
+    monkeypatch.setattr("skysteer.stores.jsonl._plain._warned", set())
 
 
 @pytest.mark.usefixtures("forget_warnings")

@@ -6,8 +6,8 @@ import numpy as np
 import orjson
 import pytest
 
-from skysteer.stores import _plain
-from skysteer.stores._line import decode, encode
+from skysteer.stores.jsonl import _plain
+from skysteer.stores.jsonl._line import decode, encode
 
 SHAPES = [(11,), (10, 3), (3, 10), (2, 3, 11), (5, 1, 4), (11, 1), (1, 11), (2, 2, 2, 2), (0, 20), (20, 0)]
 

@@ -6,8 +6,8 @@ import pytest
 
 from skysteer.errors import RecordError, StoreError
 from skysteer.stores import documents, runs
-from skysteer.stores._line import encode
-from skysteer.stores._reading import backwards, lines_from
+from skysteer.stores.jsonl._line import encode
+from skysteer.stores.jsonl._reading import backwards, lines_from
 
 from .conftest import run_of
 

@@ -16,7 +16,7 @@ import pytest
 from skysteer.errors import StoreError
 from skysteer.model import GivenUp
 from skysteer.stores import JSONLines, Recorder, documents, runs
-from skysteer.stores import _recorder as recorder_module
+from skysteer.stores.recorder import _recorder as recorder_module
 
 
 class Sleeping(JSONLines):
@@ -268,7 +268,7 @@ def test_a_store_that_fails_for_a_while_loses_doubles_and_reorders_nothing(tmp_p
     assert found[measurement.uid] == emitted
     assert ids(found[run.uid]) == [f"abc-r{number}" for number in range(len(emitted))]
     assert store.tries > 4
-    said = [record.message for record in caplog.records if record.name == "skysteer.stores._recorder"]
+    said = [record.message for record in caplog.records if record.name == "skysteer.stores.recorder._recorder"]
     assert len(said) == 2, said
     assert "the disk is full" in said[0]
     assert "nothing is missing" in said[1]

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from skysteer.stores import Recorder, _tap, documents, runs
+from skysteer.stores import Recorder, documents, runs
+from skysteer.stores.recorder import _tap
 
 from .test_recorder import Measurement
 

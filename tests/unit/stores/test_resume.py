@@ -13,7 +13,7 @@ from skysteer.documents import Fields
 from skysteer.errors import ResumeError
 from skysteer.model import Asked, GivenUp, Refused, Replaced, Suggested, Suggestion, Told
 from skysteer.stores import Record, Recorder, Resumption, fields_about, resume_from, space_about
-from skysteer.stores._made_by import differences
+from skysteer.stores.record._made_by import differences
 from skysteer.testing import RunBuilder
 
 SPACE = Space(Axis("x", -5, 5, units="mm"))

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from skysteer.errors import RecordError
-from skysteer.stores._line import decode
+from skysteer.stores.jsonl import decode
 
 __all__ = ["RunFile", "new_files"]
 

@@ -26,11 +26,9 @@ from skysteer.model import (
     Suggested,
     Told,
 )
+from skysteer.stores.jsonl import RunEntry, documents, find, runs
 
 from ._decoding import Decoder, RunMoment
-from ._entry import RunEntry
-from ._index import find, runs
-from ._reading import documents
 
 __all__ = ["Record", "RunMoment"]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from skysteer.errors import ResumeError
 from skysteer.model import Asked, History, Observation, Origin, Progress, Suggested, Suggestion
+from skysteer.stores.jsonl import Claim, claim, who_holds
+from skysteer.stores.recorder import plain
 
-from ._about import plain
-from ._claim import Claim, claim, who_holds
 from ._made_by import differences, part
 from ._record import Record
 

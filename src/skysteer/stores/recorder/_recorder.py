@@ -16,12 +16,12 @@ from weakref import WeakValueDictionary
 
 from skysteer.errors import StoreError
 from skysteer.handoff import Mailbox
+from skysteer.stores.jsonl import JSONLines
 
 from ._about import plain
 from ._columns import Note
 from ._composer import Composer, Document
 from ._decision_run import Begin, DecisionRun, End
-from ._folder import JSONLines
 from ._tap import Tap
 
 log = logging.getLogger(__name__)
