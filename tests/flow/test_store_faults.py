@@ -166,7 +166,8 @@ def vanishing(folder: Path, vanish: Callable[[Path], None], moment: int) -> Call
     def hook(message: Any) -> None:
         nonlocal count, gone
         count += 1
-        if count >= moment and not gone and folder.exists():
+        # Waiting takes more messages one time and fewer another: at the latest when the run is closed.
+        if (count >= moment or message.command == "close_run") and not gone and folder.exists():
             gone = True
             try:
                 vanish(folder)
@@ -174,6 +175,7 @@ def vanishing(folder: Path, vanish: Callable[[Path], None], moment: int) -> Call
                 gone = False
             except OSError:  # a file came meanwhile
                 gone = False
+        gone = gone or message.command == "close_run"
 
     return hook
 
