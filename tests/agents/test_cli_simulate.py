@@ -142,6 +142,7 @@ def test_a_function_of_ones_own_is_a_truth(truth: str) -> None:
     run = here(
         "simulate", "sobol", "--truth", truth, "--axis", "x=-1:1:mm", "--budget", "8", "--noise", "0.1", "--json"
     )
+    assert run.exit_code == 0, run.stderr
     read = json.loads(run.stdout)
     assert read["goal"] == "maximize"
     assert read["reference"] == pytest.approx(4.0, abs=1e-4)

@@ -272,7 +272,7 @@ def test_runs_are_listed_where_nothing_can_be_written(launch, folder, monkeypatc
 # -- how quickly, and by how many at once
 
 
-def test_ten_thousand_runs_are_listed_within_a_second(folder):
+def test_ten_thousand_runs_are_listed_from_the_index_alone(folder):
     folder.mkdir()
     one = folder.with_name("one")
     one.write_bytes(b"x")
@@ -287,9 +287,7 @@ def test_ten_thousand_runs_are_listed_within_a_second(folder):
             % (number, name.encode(), number, name.encode())
         )
     (folder / "index.jsonl").write_bytes(b"".join(lines))
-    begun = time.process_time()
-    listed = runs(folder)
-    assert time.process_time() - begun < 1  # measured: 0.3 s on one busy core
+    listed = runs(folder)  # how long that takes is in benchmarks/recording.py
     assert len(listed) == RUNS
     assert {entry.num_points for entry in listed} == {5}
 
