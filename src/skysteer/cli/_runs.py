@@ -130,11 +130,11 @@ def _listed(group: Sequence[RunEntry]) -> Listed:
     first = min(group, key=lambda each: each.time)
     about = decisions or first
     named = measured[0] if len(measured) == 1 else about
-    points = sum(_events(each) if each.running else each.num_points for each in measured)
+    points = sum(each.num_points for each in measured)
     if decisions is not None and decisions.flow != "watch":
         if decisions.flow == "adaptive_runs":  # a run is a point, however many events it has
             points = sum(each.exit_status == "success" for each in measured)
-        points = max(points, _told(decisions) if decisions.running else decisions.num_points)
+        points = max(points, decisions.num_points)
     last = decisions if decisions is not None and len(measured) != 1 else (measured or group)[-1]
     if about.flow == "watch":
         plan = " + ".join(["watch", *dict.fromkeys(each.plan_name for each in measured if each.plan_name)])
@@ -146,30 +146,6 @@ def _listed(group: Sequence[RunEntry]) -> Listed:
         last.reason or about.reason, about.resumes, about.resumed_by, tuple(each.uid for each in group),
         tuple(each.path.name for each in group),
     )  # fmt: skip
-
-
-def _told(entry: RunEntry) -> int:
-    """How many points the recommender of a run that is being written knows. The index does not say it yet."""
-    from skysteer.stores.jsonl._reading import backwards
-
-    for name, doc in backwards(entry.path):
-        if name == "event" and "measured" in (told := doc.get("data", {})) and told.get("origin") == "recommender":
-            return int(told["number"]) + (not told["replay"])
-    return 0
-
-
-def _events(entry: RunEntry) -> int:
-    """How many events the primary stream of a run that is being written has."""
-    from skysteer.stores import documents
-
-    primary: set[str] = set()
-    seen: set[int] = set()
-    for name, doc in documents(entry.path):
-        if name == "descriptor" and doc.get("name", "primary") == "primary":
-            primary.add(doc["uid"])
-        elif name == "event" and doc["descriptor"] in primary:
-            seen.add(doc["seq_num"])
-    return len(seen)
 
 
 def _state(group: Sequence[RunEntry], last: RunEntry) -> str:
