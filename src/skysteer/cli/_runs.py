@@ -44,7 +44,7 @@ def runs(
     """
     with errors_said("skysteer runs", debug=debug):
         from skysteer.stores import runs as entries
-        from skysteer.stores.jsonl._index import below
+        from skysteer.stores.jsonl import below
 
         if folder == FOLDER and not folder.exists():
             raise ValueError(

@@ -44,7 +44,7 @@ def upload(
 
     with errors_said("skysteer upload", debug=debug):
         from skysteer.errors import StoreError
-        from skysteer.stores.jsonl._index import below
+        from skysteer.stores.jsonl import below
         from skysteer.stores.tiled import deliver
 
         if folder.is_dir() and not any(folder.glob("*.jsonl")):

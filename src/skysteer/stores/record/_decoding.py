@@ -24,7 +24,7 @@ from skysteer.model import (
     Told,
     Verdict,
 )
-from skysteer.stores.jsonl._exact import restored
+from skysteer.stores.jsonl import restored
 
 TOLD, SUGGESTED = "told_", "suggested_"
 """Begin the data keys of what was told, and of where to measure."""

@@ -21,7 +21,7 @@ from skysteer.model import (
     Suggested,
     Told,
 )
-from skysteer.stores.jsonl._plain import Plain
+from skysteer.stores.jsonl import Plain
 
 Kind = Literal["number", "integer", "string", "boolean"]
 """The ``dtype`` of a column."""
