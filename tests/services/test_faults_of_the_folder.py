@@ -93,7 +93,10 @@ class SmallFiles:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
-@pytest.fixture(params=[SmallFiles, *([SmallDisk] if may_mount() else [])])
+KINDS = [SmallFiles, *([SmallDisk] if may_mount() else [])]
+
+
+@pytest.fixture(params=KINDS)
 def small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[int], Any]]:
     """Makes what is soon full."""
     if request.param is SmallFiles:
@@ -110,7 +113,7 @@ def test_a_full_disk_holds_the_scan_until_there_is_room(world: World, small: Cal
     """It goes on by itself, or is killed while it is held, and resumed. Nothing is missing, nothing doubled."""
     job: dict[str, Any] = {"points": 45, "options": {"batch": 2, "lookahead": 1}}
     expected = world.undisturbed(**job)
-    for number in range(10):
+    for number in range(MOMENTS // len(KINDS)):
         moments = random.Random(f"full {number}")
         disk = small(moments.randint(70_000, 100_000))
         lives = world.lives(disk.folder, **job)
@@ -161,7 +164,7 @@ def test_two_processes_record_into_one_folder_are_killed_and_resumed(world: Worl
 def test_of_two_that_resume_the_same_one_goes_on_and_the_other_is_told(world: World) -> None:
     job: dict[str, Any] = {"points": 10}
     expected, messages = world.undisturbed(**job), world.size("messages", **job)
-    for number in range(MOMENTS // 2):
+    for number in range(MOMENTS):
         moments = random.Random(f"same {number}")
         first = world.lives(**job)
         second = world.lives(first.job.folder, **job)
