@@ -44,13 +44,34 @@ class About:
         return f"{self._class.__module__}:{self._class.__qualname__}"
 
     def document(self) -> dict[str, Any]:
-        """Class, version, seed and settings, as JSON can hold them."""
+        """Class, version, seed and settings, and which of these it was made of, as JSON can hold them."""
         return {
             "class": self.name,
             "version": dict(_version(self._class)),
             "seed": self._seed,
             "settings": dict(self._settings),
+            "made_of": self._made_of(),
         }
+
+    def chosen(self) -> dict[str, Any]:
+        """The same with those settings only that somebody chose: equal in every process."""
+        said = self.document()
+        return {**said, "settings": {name: said["settings"][name] for name in said["made_of"]}}
+
+    def _made_of(self) -> list[str]:
+        """Settings that are what they are because somebody chose them: the others may be of this process.
+
+        Ours keep what they are made of under other names too: of them, all.
+        """
+        if self._class.__module__.startswith("skysteer."):
+            return list(self._settings)
+        try:
+            chosen = inspect.signature(self._class).parameters.values()
+        except (TypeError, ValueError):  # of a compiled class
+            return list(self._settings)
+        if any(each.kind is each.VAR_KEYWORD for each in chosen):
+            return list(self._settings)
+        return [each.name for each in chosen if each.name in self._settings]
 
 
 def about_function(function: Any) -> dict[str, str]:

@@ -155,7 +155,7 @@ class Advisor:
         self._desk: Desk[_Item] = Desk("advisor", self.name, worker, Session(recommender, reduce), self._take)
         self.worker = self._desk.where
         """Where it computes: ``"thread"``, ``"process"`` or ``"dask"``."""
-        self._state = State(self._about.document)
+        self._state = State(self._about.chosen)
         self._voice = Voice(origin)
         self._memory = Memory(origin, self._state, self._voice, gives_ids=self._gives_ids, reduces=self.reduces)
         self._taught = 0

@@ -7,7 +7,9 @@ import json
 import math
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -124,6 +126,26 @@ def test_a_recommender_is_described_as_it_was_when_it_was_given():
     }  # fmt: skip
     assert len(found["version"]["source"]) == 32
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+class Clocked:
+    """Remembers when it was made, and what it was made of under a name of its own."""
+
+    def __init__(self, step: float = 0.5, *, seed: int = 0) -> None:
+        self._step, self.seed, self._t0, self._token = step, seed, time.time(), str(uuid4())
+
+    def ingest(self, points):
+        pass
+
+    def suggest(self, num_points=None):
+        return []
+
+
+def test_what_a_recommender_makes_itself_does_not_count_in_its_state():
+    with Advisor(Clocked()) as one, Advisor(Clocked()) as two, Advisor(Clocked(0.25)) as other:
+        assert one.about()["settings"] != two.about()["settings"]
+        assert one.about()["made_of"] == ["step", "seed"]
+        assert one.state == two.state != other.state
 
 
 def test_ours_are_described_with_their_version_and_what_they_are_made_of():

@@ -239,6 +239,26 @@ def test_another_version_is_only_a_warning():
     )  # fmt: skip
 
 
+def test_what_a_recommender_made_itself_is_only_a_warning():
+    before = {**MINE, "settings": {"length": 1.0, "seed": 1, "t0": 5.0}, "made_of": ["length", "seed"]}
+    after = {**before, "settings": {"length": 1.0, "seed": 1, "t0": 7.0}}
+    assert differences(changed(recommender=before), changed(recommender=after)) == (
+        [], ["setting of its recommender: what it made itself, t0 was 5.0, and is 7.0"],
+    )  # fmt: skip
+    longer = {**after, "settings": {**after["settings"], "length": 2.0}}
+    assert differences(changed(recommender=before), changed(recommender=longer))[0] == [
+        "setting of its recommender: length was 1.0, and is 2.0"
+    ]
+
+
+def test_a_setting_that_another_version_does_not_have_is_said_by_the_version():
+    newer = {**MINE, "version": {"package": "m", "version": "2", "source": "s"}, "settings": {"length": 1.0, "new": 1}}
+    problems, warnings = differences(ABOUT, changed(recommender=newer))
+    assert (problems, len(warnings)) == ([], 1)
+    longer = {**newer, "settings": {"length": 2.0, "new": 1}}
+    assert differences(ABOUT, changed(recommender=longer))[0]
+
+
 def test_a_class_of_a_script_is_the_same_when_the_script_is_imported():
     assert differences(ABOUT, recommender(**{"class": "__main__:Mine"})) == ([], [])
     other = {**MINE["version"], "source": "another"}

@@ -57,13 +57,31 @@ def _recommender(which: str, recorded: Said, now: Said) -> tuple[list[str], list
     problems: list[str] = []
     if old.get("seed") != new.get("seed"):
         problems.append(f"the seed of its {which} was {old.get('seed')}, and is {new.get('seed')}")
-    without = {"seed"} if old.get("seed") is not None else set[str]()
-    problems += _values(
-        f"setting of its {which}: ",
-        {name: value for name, value in part(old, "settings").items() if name not in without},
-        {name: value for name, value in part(new, "settings").items() if name not in without},
+    chosen, others = _settings(old, new)
+    begin = f"setting of its {which}: "
+    problems += _values(begin, *chosen)
+    warnings = _values(f"{begin}what it made itself, ", *others)
+    return problems, [] if problems else [*_version(which, old, new), *_reduction(old, new), *warnings]
+
+
+def _settings(old: Said, new: Said) -> tuple[tuple[Said, Said], tuple[Said, Said]]:
+    """What somebody chose, then and now; and what the recommender made of it, or of its process.
+
+    What only one version of a class has is said by the version.
+    """
+    before, after = part(old, "settings"), part(new, "settings")
+    names = {*before, *after} - ({"seed"} if old.get("seed") is not None else set())
+    if _version("", old, new):
+        names = {name for name in names if name in before and name in after}
+    made_of = {*_list(old, "made_of"), *_list(new, "made_of")} if "made_of" in old else names
+
+    def of(said: Said, wanted: set[str]) -> Said:
+        return {name: value for name, value in said.items() if name in wanted}
+
+    return (
+        (of(before, names & made_of), of(after, names & made_of)),
+        (of(before, names - made_of), of(after, names - made_of)),
     )
-    return problems, [] if problems else [*_version(which, old, new), *_reduction(old, new)]
 
 
 def _same_class(old: Said, new: Said) -> bool:

@@ -122,7 +122,7 @@ def _asked_again(
     """Ask one question after the other, each knowing what it knew."""
     name, described = type(recommender).__name__, About(recommender)
     recommender = adapted(recommender)
-    session, state = Session(recommender), State(described.document)
+    session, state = Session(recommender), State(described.chosen)
     numbered = not isinstance(recommender, CanRegisterSuggestions)
     taught = given_up = 0
     for question in life.questions:
