@@ -84,8 +84,8 @@ class TiledServer:
     def kill(self) -> None:
         """As a power switch does it."""
         if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                os.kill(self.pid, signal.SIGKILL)
                 psutil.Process(self.pid).wait(10)
             self.pid = 0
 
