@@ -70,14 +70,14 @@ class Record:
 
 
 class Sleeping(JSONLines):
-    """Holds every write of an event until it is let go."""
+    """Holds every write of an event of the measurement until it is let go."""
 
     def __init__(self, folder):
         self.go, self.held = threading.Event(), threading.Event()
         super().__init__(folder)
 
     def write(self, documents):
-        if any(name == "event" for name, _ in documents) and not self.go.is_set():
+        if any(name == "event" and "det" in doc["data"] for name, doc in documents) and not self.go.is_set():
             self.held.set()
             assert self.go.wait(20)
         super().write(documents)

@@ -325,20 +325,14 @@ def test_many_short_runs_arrive_in_their_order(store, client) -> None:
         assert_arrived(client, store.folder, uid)
 
 
-def test_ten_thousand_events_are_sent_at_two_thousand_a_second(server, tmp_path, client) -> None:
+def test_ten_thousand_events_that_waited_arrive_as_they_are(server, tmp_path, client) -> None:
     store = TiledStore(tmp_path / "runs", server.url, api_key=KEY)
     try:
-        a_run(store)
-        assert store.drained(30)  # it is connected
         run = Written(store, {"x": NUMBER, "y": NUMBER, "det": NUMBER})
         run.events(10_000, lambda n: {"x": n / 7, "y": -n / 3, "det": math.sin(n)})
         run.stop()
-        begun = time.monotonic()
         assert store.drained(60)
-        took = time.monotonic() - begun
-        assert len(client[run.uid]["primary"].base["internal"].read()) == 10_000
-        # Twice the time that it may take, on a machine that does other things as well.
-        assert took < 10.0, f"{10_000 / took:.0f} events/s"
+        assert_arrived(client, store.folder, run.uid)
     finally:
         store.close(timeout=0.0)
 

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 Record = Recorder | JSONLines | str | Path
 """Where a flow is put on record: a recorder, a store, or the path of a folder."""
+BRISK = 0.005
+"""Seconds a point below which a wake-up costs more than it saves."""
 GOODBYE = 5.0
 """Seconds that a plan which was ended waits until what it did is on record."""
 
@@ -60,6 +62,8 @@ class Recording:
         self._run: DecisionRun | None = None
         self._token: Any = None
         self._ends: list[Callable[[], Any]] = []
+        self._held = -BRISK
+        """When the newest point was about to be measured."""
 
     @property
     def on(self) -> bool:
@@ -117,8 +121,13 @@ class Recording:
             If the recorder has ended.
         """
         recorder = self._recorder
-        if recorder is not None and (recorder.written < recorder.newest_event or recorder.closing):
+        if recorder is None:
+            return
+        if recorder.written < recorder.newest_event or recorder.closing:
             yield from self._written(recorder.newest_event)
+        before, self._held = self._held, time.monotonic()
+        if self._held - before > BRISK:
+            recorder.hurry()  # during the exposure, rather than with the event, when the recommender is to think
 
     def everything(self) -> Plan[None]:
         """As `hold`, for everything that was handed over."""

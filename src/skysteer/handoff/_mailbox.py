@@ -71,8 +71,9 @@ class Mailbox(Generic[Item]):
     def hurry(self) -> None:
         """Have what lies there taken now. From any thread."""
         with self._changed:
-            self._hurry = True
-            self._changed.notify()
+            if self._items:
+                self._hurry = True
+                self._changed.notify()
 
     def _doze(self, seconds: float) -> None:
         """Wait until somebody is in a hurry, for so long at most."""

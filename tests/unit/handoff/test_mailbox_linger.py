@@ -51,10 +51,12 @@ def test_what_is_in_no_hurry_waits_for_what_is(patient):
 
 
 def test_what_is_in_no_hurry_is_taken_when_somebody_asks_for_it(patient):
+    patient.mailbox.hurry()  # nothing lies there: what comes later is in no hurry
     patient.mailbox.put(1, hurry=False)
+    patient.mailbox.put(2, hurry=False)
     assert patient.mailbox.hurried == 0
     patient.mailbox.hurry()
-    assert patient.wait_for(1) == [[1]]
+    assert patient.wait_for(2) == [[1, 2]]
 
 
 def test_closing_hurries(patient):

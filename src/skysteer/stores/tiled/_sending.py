@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at the sizes of the files."""
+SEND_EVERY = 1.0
+"""Seconds from one sending to the next while runs are measured: a request of many rows costs as one of a few."""
+MUCH = 2**18
+"""Bytes that are not made to wait."""
 KEY_AGAIN = 5.0
 """Seconds until a key that was refused is tried again, the first time."""
 TRIES = 3
@@ -138,12 +142,14 @@ class Sender:
                     self._report({"sent_all": token})
                 if finish:
                     return
-                self._wake.wait(LOOK_EVERY)
+                self._wake.wait(SEND_EVERY if self._runs else LOOK_EVERY)
             elif self._pause:
                 self._say("waiting", self._problem)
                 self._doze(self._pause)
-            else:
-                self._doze(min(LOOK_EVERY, self._next()))
+            elif (failing := self._next()) > 0:
+                self._doze(min(LOOK_EVERY, failing))
+            elif not (self._asked or self._finish) and self._left() < MUCH:
+                self._wake.wait(SEND_EVERY)
 
     def close(self) -> None:
         """Close the connection, and let another one send."""
@@ -170,6 +176,8 @@ class Sender:
                 if trouble is None:
                     failed, self._pause, self._problem = 0, 0.0, ""
                     self._say("sending")
+                    if sending.file.left() < MUCH:
+                        break  # what came meanwhile: with what follows
                     continue
                 failed += 1
                 if trouble in {Trouble.away, Trouble.key} or failed >= AT_A_TIME:
@@ -287,6 +295,9 @@ class Sender:
         for file in new_files(self._folder, known):
             self._runs[file.path.name] = _Sending(file, successes=self._successes)
         self._looked = changed
+
+    def _left(self) -> int:
+        return sum(sending.file.left() for sending in self._runs.values())
 
     def _waits(self, sending: _Sending) -> bool:
         return sending.file.left() > 0
