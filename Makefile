@@ -11,6 +11,8 @@ STAMP := $(VENV)/.installed
 # every extra but ax, which brings PyTorch
 EXTRAS := adaptive,gpcam,queueserver,tiled,dask,epics,serve,view,notebook,dev
 PYTHON_FILES := $(wildcard src tests docs agents benchmarks)
+# Tests mostly wait; more processes than these disturb those that are about times.
+TEST_PROCESSES := 2
 TEST_FOLDERS := $(wildcard src/skysteer/model tests/unit tests/flow tests/contract tests/agents tests/notebooks tests/services)
 
 # With several BLAS threads on few cores a 200-point fit takes 20 times longer.
@@ -70,7 +72,7 @@ demo: install ## an adaptive experiment, end to end, on simulated devices
 
 test: export MPLBACKEND := Agg
 test: check ## everything: lint, types, import contracts, all tests
-	@$(BIN)/python -m pytest $(TEST_FOLDERS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(TEST_FOLDERS)
 
 check: lint types contracts
 

@@ -110,7 +110,7 @@ def test_at_the_deadline_the_answer_is_no(RE):
     answer, woken = RE(plan(box, deadline=began + 0.1)).result(5).plan_result
     assert answer is False
     assert 0.1 <= woken - began < 0.1 + SOON
-    assert box.forgotten == box.watched <= 2  # a timer may be a little early: it looks, and waits for the rest
+    assert box.forgotten == box.watched < 20  # a timer may be a little early: it looks, and waits for the rest
 
 
 def test_being_woken_for_nothing_does_not_end_the_wait(RE):

@@ -504,19 +504,22 @@ def test_a_run_begins_in_a_folder_that_vanished_while_nothing_was_open(folder):
 
 def test_a_forked_process_does_not_hold_the_lock(folder):
     read, write = os.pipe()
+    lives, living = os.pipe()
     with JSONLines(folder) as store:
         run = run_of(2, stop=False)
         store.write(run.documents)
         child = os.fork()
         if child == 0:
             os.close(write)
+            os.write(living, b".")
             os.read(read, 1)  # lives as long as the test
             os._exit(0)
     try:
+        assert os.read(lives, 1) == b"."
         assert not find(folder, run.uid).running
     finally:
-        os.close(write)
-        os.close(read)
+        for each in (read, write, lives, living):
+            os.close(each)
         os.waitpid(child, 0)
 
 
