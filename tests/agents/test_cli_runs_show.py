@@ -159,14 +159,14 @@ def test_every_point_says_why_it_was_measured(scan, folder):
     assert "looking for the highest det" in in_one_line(text)
     assert "x from -5 to 5 mm; y from -5 to 5 mm" in text
     assert "sample: copper 12" in text
-    rows = [line for line in text.splitlines() if re.match(r" *\d+  +\d+\.\d\d ", line)]
+    assert "-- the scan ended, success: max_points=6 reached" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    wide = said("show", "--folder", folder, columns=120)
+    rows = [line for line in wide.splitlines() if re.match(r" *\d+  +\d+\.\d\d ", line)]
     assert len(rows) == 6
     assert rows[0].endswith("given at the start")
     assert rows[1].endswith("question 1; knew nothing, 1 on the way")
     assert rows[5].endswith("question 5; knew 4, 1 on the way")
-    assert "-- the scan ended, success: max_points=6 reached" in text
-    assert all(len(line) <= 80 for line in text.splitlines())
-    wide = said("show", "--folder", folder, columns=120)
     assert "thought" in wide
     assert "\x1b" not in text  # plain where it is no terminal
 
