@@ -33,7 +33,9 @@ class About:
     def __init__(self, recommender: Any) -> None:
         inner = inner_of(recommender)
         self._class: type[Any] = type(inner)
-        self._settings = _settings(inner)
+        attributes = _attributes(inner)
+        self._settings = _settings(attributes)
+        self._kept = {name.lstrip("_") for name in attributes}
         if inner is not recommender:
             self._settings |= {"taken_as": type(recommender).__name__}
         self._seed = _seed(inner)
@@ -61,17 +63,18 @@ class About:
     def _made_of(self) -> list[str]:
         """Settings that are what they are because somebody chose them: the others may be of this process.
 
-        Ours keep what they are made of under other names too: of them, all.
+        That can be told only where each argument of the constructor is kept under its own name; elsewhere, all.
+        Ours make nothing of the process: all, so that one that was told something before is another one.
         """
         if self._class.__module__.startswith("skysteer."):
             return list(self._settings)
         try:
-            chosen = inspect.signature(self._class).parameters.values()
+            arguments = inspect.signature(self._class).parameters
         except (TypeError, ValueError):  # of a compiled class
             return list(self._settings)
-        if any(each.kind is each.VAR_KEYWORD for each in chosen):
+        if arguments.keys() - self._kept:
             return list(self._settings)
-        return [each.name for each in chosen if each.name in self._settings]
+        return [name for name in arguments if name in self._settings]
 
 
 def about_function(function: Any) -> dict[str, str]:
@@ -89,16 +92,19 @@ def inner_of(recommender: Any) -> Any:
     return recommender
 
 
-def _settings(recommender: Any) -> dict[str, Any]:
-    """The attributes that are numbers, words, or made of such."""
-    found: dict[str, Any] = {}
+def _attributes(recommender: Any) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for base in reversed(type(recommender).__mro__):
         slots = base.__dict__.get("__slots__", ())
         for name in [slots] if isinstance(slots, str) else slots:
             if not name.startswith("__") and hasattr(recommender, name):
                 attributes[name] = getattr(recommender, name)
-    attributes |= getattr(recommender, "__dict__", {})
+    return attributes | getattr(recommender, "__dict__", {})
+
+
+def _settings(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The attributes that are numbers, words, or made of such."""
+    found: dict[str, Any] = {}
     for name, value in attributes.items():
         if len(found) == MOST:
             break

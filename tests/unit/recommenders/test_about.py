@@ -148,6 +148,28 @@ def test_what_a_recommender_makes_itself_does_not_count_in_its_state():
         assert one.state == two.state != other.state
 
 
+class Renaming(Clocked):
+    """Keeps what it was made of under another name: nobody can tell it from what it made itself."""
+
+    def __init__(self, length: float = 1.0, **others) -> None:
+        super().__init__(**others)
+        self._scale = 2 * length
+
+
+class Ours(GaussianProcess):
+    """Of ours, whose arguments are kept under other names, too."""
+
+
+def test_where_that_cannot_be_told_all_settings_count():
+    one, other = about(Renaming()), about(Renaming(2.0))
+    assert one["made_of"] == list(one["settings"])
+    assert one["settings"]["scale"] != other["settings"]["scale"]
+    for kind in (GaussianProcess, Ours):
+        found = about(kind(SPACE, maximize="det", seed=3))
+        assert found["made_of"] == list(found["settings"])
+        assert "goal" in found["made_of"]
+
+
 def test_ours_are_described_with_their_version_and_what_they_are_made_of():
     found = about(GaussianProcess(SPACE, maximize="det", seed=3))
     assert found["class"] == "skysteer.recommenders.gaussian._process:GaussianProcess"
