@@ -127,8 +127,8 @@ class Sender:
             self._say("waiting", "another process sends this folder to it")
             self._doze(2 * LOOK_EVERY)
         while True:
+            self._wake.clear()  # first: who asks from here on wakes it again
             asked, finish = list(self._asked), self._finish
-            self._wake.clear()
             try:
                 settled = self._all()
             except Exception as exc:
