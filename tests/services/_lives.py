@@ -135,6 +135,21 @@ def until(condition: Callable[[], Any], what: str, timeout: float = LONG) -> Any
     return found
 
 
+def stop(pid: int) -> None:
+    """Stop a process, and wait until it stands: a thread in the middle of a write ends it first."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: stands(pid), f"process {pid} to stand")
+
+
+def stands(pid: int) -> bool:
+    """Whether all its threads are stopped."""
+    try:
+        stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):  # a thread ended meanwhile
+        return False
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
 def can_be_locked(path: Path) -> bool:
     """Whether no process writes it."""
     with path.open("a") as file:

@@ -19,7 +19,7 @@ import pytest
 
 from skysteer.stores import runs
 
-from ._lives import Lives, World, until
+from ._lives import Lives, World, stop, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -256,7 +256,7 @@ def test_a_run_that_is_still_measured_is_not_resumed(world: World) -> None:
     pid = lives.start()
     try:
         until(lambda: lives.chain() and lives.trajectory(), "a point")
-        os.kill(pid, signal.SIGSTOP)  # it is as much alive as before, and the files do not grow
+        stop(pid)  # it is as much alive as before, and the files do not grow
         words = refused(lives)
         assert str(pid) in words
         assert os.uname().nodename in words
