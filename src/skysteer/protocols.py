@@ -18,6 +18,7 @@ __all__ = [
     "ContinuousPlan",
     "HasBestPoints",
     "HasCache",
+    "HasReasons",
     "HasSpace",
     "Judge",
     "KnowsPending",
@@ -154,6 +155,27 @@ class HasSpace(Protocol):
     @property
     def space(self) -> Space:
         """Where it may suggest."""
+        ...
+
+
+@runtime_checkable
+class HasReasons(Protocol):
+    """A recommender that says why it asks for a point: a sentence for those who read the record."""
+
+    def get_reasons(self) -> Sequence[str]:
+        """Say why each point of the newest `suggest` is asked for.
+
+        Called directly after a `suggest` that gave points, and only where
+        somebody puts decisions on record. Like `suggest` it is a question: it
+        must change nothing.
+
+        Returns
+        -------
+        sequence of str
+            One for each point, in their order, ``""`` where there is nothing
+            to say: what the choice rests on, in the units of the readings, in
+            a few words: ``"largest expected improvement: det = 38 ± 6, best so far 41"``.
+        """
         ...
 
 

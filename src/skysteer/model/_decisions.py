@@ -98,6 +98,8 @@ class Suggested:
     """Seconds in ``suggest``."""
     ingest_seconds: float
     """Seconds in ``ingest`` since the answer before."""
+    reasons: tuple[str, ...] = ()
+    """Why each of the points is asked for, where the recommender says so: see `skysteer.protocols.HasReasons`."""
     time: float = field(default_factory=time.time)
 
 

@@ -386,7 +386,7 @@ class Advisor:
         launch = self._launch
         assert launch is not None, "a queue launches before it asks"
         self._check_arrivals(ticket.known)
-        answer = self._ask("suggest", lambda: self._asked_for(ticket))
+        answer, reasons = self._ask("suggest", lambda: self._asked_for(ticket))
         if isinstance(answer, Finished):
             return answer
         checked = check_answer(
@@ -398,7 +398,7 @@ class Advisor:
         )
         memory = self._memory
         self._voice.suggested(
-            ticket, suggestions, told=len(memory.log), given_up=memory.given_up,
+            ticket, suggestions, reasons, told=len(memory.log), given_up=memory.given_up,
             pending=lambda: memory.pending_ids(ticket.pending), state=self._state,
             suggest_seconds=self._suggest_seconds, ingest_seconds=self._ingest_seconds,
         )  # fmt: skip
@@ -406,10 +406,12 @@ class Advisor:
         memory.suggested(suggestions)
         return suggestions
 
-    def _asked_for(self, ticket: Ticket) -> Any:
-        began = time.perf_counter()
+    def _asked_for(self, ticket: Ticket) -> tuple[Any, tuple[str, ...]]:
+        began, asked = time.perf_counter(), (ticket.count, self._memory.pending(ticket.pending))
         try:
-            return self._call("suggest", "suggest", ticket.count, self._memory.pending(ticket.pending))
+            if self._voice.heard:  # only then is it asked for its reasons
+                return self._call("suggest", "explained", *asked)
+            return self._call("suggest", "suggest", *asked), ()
         finally:
             self._suggest_seconds = time.perf_counter() - began
 

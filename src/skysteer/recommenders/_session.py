@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from skysteer.errors import NoRecommendation, PointError
 from skysteer.model import Finished
@@ -11,6 +11,7 @@ from skysteer.protocols import (
     CanRegisterSuggestions,
     Checkpointable,
     HasBestPoints,
+    HasReasons,
     KnowsPending,
     Recommender,
     Restorable,
@@ -22,6 +23,8 @@ Reduce = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """The scientist's data reduction: the data of an event (data key to value) or of
 a run (stream to data key to array) to objective name to value."""
 Point = dict[str, Any]
+LONGEST = 500
+"""Characters of a reason that are kept."""
 
 
 class Session:
@@ -35,6 +38,7 @@ class Session:
         self._stopping = recommender if isinstance(recommender, SupportsStoppingCriteria) else None
         self._registers = recommender if isinstance(recommender, CanRegisterSuggestions) else None
         self._best = recommender if isinstance(recommender, HasBestPoints) else None
+        self._reasons = recommender if isinstance(recommender, HasReasons) else None
         self._kept = recommender if isinstance(recommender, Checkpointable) else None
         self._restorable = recommender if isinstance(recommender, Restorable) else None
 
@@ -77,6 +81,18 @@ class Session:
             answer = self._registers.register_suggestions(answer)  # pyright: ignore[reportUnknownArgumentType]
         return answer  # pyright: ignore[reportUnknownVariableType]
 
+    def explained(self, count: int, pending: Sequence[Point]) -> tuple[Any, tuple[str, ...]]:
+        """As `suggest`, with why each point is asked for: nothing where the recommender does not say."""
+        answer = self.suggest(count, pending)
+        many = _points_in(answer)
+        if self._reasons is None or not many:
+            return answer, ()
+        try:
+            reasons = _sentences(self._reasons.get_reasons(), many)
+        except Exception as exc:  # no point is lost because nobody can say why
+            reasons = (f"no reason is known, get_reasons failed with {type(exc).__name__}: {exc}",) * many
+        return answer, reasons
+
     def best(self) -> Point | None:
         """Axes and objectives of the best point, where the recommender says which it is."""
         if self._best is None:
@@ -102,6 +118,21 @@ class Session:
                 f"restore must return how many of the {len(points)} points the checkpoint was made of, found {count!r}"
             )
         return count
+
+
+def _points_in(answer: Any) -> int:
+    return len(cast("Sequence[Any]", answer)) if isinstance(answer, Sequence) else 0
+
+
+def _sentences(reasons: Any, many: int) -> tuple[str, ...]:
+    """Reasons of so many points, each in one line that is not too long."""
+    if not isinstance(reasons, Sequence) or isinstance(reasons, str):
+        raise TypeError(f"it must return one sentence for each point, found {reasons!r}")
+    found = cast("Sequence[Any]", reasons)
+    if len(found) != many or not all(isinstance(each, str) for each in found):
+        raise TypeError(f"it must return one sentence for each of {many} points, found {found!r}")
+    lines = [" ".join(each.split()) for each in found]
+    return tuple(line if len(line) <= LONGEST else line[:LONGEST] + "..." for line in lines)
 
 
 def _lacks_ids(answer: Any) -> bool:

@@ -41,6 +41,11 @@ class Voice:
         self._origin: Origin = origin
         self._listeners = Listeners()
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
     def listen(self, listener: DecisionListener) -> Callable[[], None]:
         """Have a listener told; returns what ends that."""
         return self._listeners.add(listener)
@@ -72,6 +77,7 @@ class Voice:
         self,
         ticket: Ticket,
         suggestions: tuple[Suggestion, ...],
+        reasons: tuple[str, ...],
         *,
         told: int,
         given_up: int,
@@ -85,7 +91,7 @@ class Voice:
             self._listeners.tell(
                 Suggested(
                     self._origin, ticket.number, suggestions, told, given_up, pending(), ticket.count, str(state),
-                    now - latency, latency, suggest_seconds, ingest_seconds, now,
+                    now - latency, latency, suggest_seconds, ingest_seconds, reasons, now,
                 )
             )  # fmt: skip
 

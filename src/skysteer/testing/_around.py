@@ -15,6 +15,7 @@ Where = Literal["suggest", "ingest"]
 ABILITIES = (
     "checkpoint",
     "get_best_points",
+    "get_reasons",
     "register_failures",
     "register_suggestions",
     "restore",

@@ -61,11 +61,14 @@ DECISIONS = [
     ),
     (
         "suggestions",
-        Suggested("recommender", 7, (FIRST,), 3, 1, ("abc-r9",), 2, "f00d", NOW - 2, 0.5, 0.25, 0.125, NOW),
+        Suggested(
+            "recommender", 7, (FIRST,), 3, 1, ("abc-r9",), 2, "f00d", NOW - 2, 0.5, 0.25, 0.125, ("an edge",), NOW
+        ),
         {
             "origin": "recommender", "question": 7, "part": 0, "parts": 1, "count": 2, "id": "abc-r0",
             "recommender_id": '["a", 1]', "told": 3, "given_up": 1, "pending": '["abc-r9"]', "state": "f00d",
             "asked": NOW - 2, "latency": 0.5, "suggest_seconds": 0.25, "ingest_seconds": 0.125,
+            "reason": "an edge",
             "suggested_x": 1.0, "suggested_filter": "Al",
         },
     ),
@@ -180,11 +183,11 @@ def test_columns_have_the_units_of_the_axes_and_seconds(composer):
 
 
 def test_an_answer_of_several_suggestions_is_an_event_each(composer):
-    answer = Suggested("recommender", 0, (FIRST, SECOND), 0, 0, (), 2, "", NOW, 0.0, 0.0, 0.0, NOW)
+    answer = Suggested("recommender", 0, (FIRST, SECOND), 0, 0, (), 2, "", NOW, 0.0, 0.0, 0.0, ("", "beside it"), NOW)
     events = [doc for name, doc in valid(composer.documents(answer)) if name == "event"]
-    assert [(e["data"]["id"], e["data"]["part"], e["data"]["parts"]) for e in events] == [
-        ("abc-r0", 0, 2),
-        ("abc-r1", 1, 2),
+    assert [(e["data"]["id"], e["data"]["part"], e["data"]["parts"], e["data"]["reason"]) for e in events] == [
+        ("abc-r0", 0, 2, ""),
+        ("abc-r1", 1, 2, "beside it"),
     ]
     assert len({e["uid"] for e in events}) == 2
 

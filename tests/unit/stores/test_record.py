@@ -50,7 +50,7 @@ def told(**values: Any) -> Told:
 
 def suggested(*suggestions: Suggestion, **values: Any) -> Suggested:
     answer = Suggested(
-        suggestions[0].origin, 3, suggestions, 12, 1, ("launch-r7",), 2, "abc", NOW, 0.25, 0.125, 0.5, NOW + 0.25
+        suggestions[0].origin, 3, suggestions, 12, 1, ("launch-r7",), 2, "abc", NOW, 0.25, 0.125, 0.5, time=NOW + 0.25
     )
     return replace(answer, **values)
 
@@ -64,7 +64,9 @@ DECISIONS = [
     Asked("recommender", 4, 2, 10, 1, (FIRST, SECOND, BESIDE), NOW),
     suggested(FIRST, SECOND),
     suggested(BESIDE, question=0, pending=()),
-    suggested(SECOND, question=4),
+    suggested(SECOND, question=4, reasons=("largest expected improvement: det = 3 ± 1",)),
+    suggested(FIRST, SECOND, question=5, reasons=("", "beside it")),
+    suggested(FIRST, SECOND, question=6, reasons=("an edge", "")),
     Refused("recommender", 5, "failed", "it raised\nRuntimeError", 3, NOW, 0.5, "[{'x': 7}]", NOW),
     GivenUp("initial", "launch-i0", "device", "FailedStatus: stuck", NOW),
     Replaced("fallback", "ingest", "killed by signal 9", 2, NOW),

@@ -142,11 +142,16 @@ class Decoder:
             _identity(data["recommender_id"]),
         )
         asked = data["origin"], data["question"]
+        reason = data.get("reason", "")  # older records have none
         if data["part"]:
             place = self._newest.get(asked)
             if place is not None:
                 answer = cast("Suggested", self._decisions[place])
-                self._decisions[place] = replace(answer, suggestions=(*answer.suggestions, suggestion))
+                self._decisions[place] = replace(
+                    answer,
+                    suggestions=(*answer.suggestions, suggestion),
+                    reasons=_reasons(answer.reasons, len(answer.suggestions), reason),
+                )
             return
         self._newest[asked] = len(self._decisions)
         self._parts[len(self._decisions)] = data["parts"]
@@ -164,6 +169,7 @@ class Decoder:
                 latency=data["latency"],
                 suggest_seconds=data["suggest_seconds"],
                 ingest_seconds=data["ingest_seconds"],
+                reasons=_reasons((), 0, reason),
                 time=time,
             )
         )
@@ -201,6 +207,11 @@ class Decoder:
         self._decisions.append(
             Steered(Verdict(data["verdict"]), data["reason"], data["author"], data["launch"], data["accepted"], time)
         )
+
+
+def _reasons(before: tuple[str, ...], points: int, reason: str) -> tuple[str, ...]:
+    """The reasons of an answer with one more; none as long as none of its points has one."""
+    return (*(before or ("",) * points), reason) if before or reason else ()
 
 
 def _identity(text: str) -> Hashable | None:

@@ -103,6 +103,7 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         "latency": "number",
         "suggest_seconds": "number",
         "ingest_seconds": "number",
+        "reason": "string",
     },
     "refusals": {
         "origin": "string",

@@ -163,6 +163,7 @@ class Composer:
                 "latency": answer.latency,
                 "suggest_seconds": answer.suggest_seconds,
                 "ingest_seconds": answer.ingest_seconds,
+                "reason": answer.reasons[part] if answer.reasons else "",
             }
             values = {suggested(name): value for name, value in suggestion.point.items()}
             documents += self._event("suggestions", answer.time, data, values)
