@@ -1,0 +1,47 @@
+"""Numbers in the sentences that say why a point is asked for."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+PLAIN = range(-3, 6)
+"""Powers of ten of numbers that are written without an exponent."""
+EXACT = 6
+"""So many digits are written of a mean that is known better than that."""
+
+
+def expected(name: str, mean: float, sd: float) -> str:
+    """Return what is expected of an outcome, with two digits of its standard deviation.
+
+    >>> expected("det", 38.04, 6.18)
+    'det = 38.0 ± 6.2'
+    >>> expected("det", 12345678.0, 91234.0)
+    'det = (1.2346 ± 0.0091)e7'
+
+    Without a standard deviation (0, or not a number) the mean stands alone.
+    """
+    mean, sd = float(mean), float(sd)
+    if not math.isfinite(mean) or math.isnan(sd) or sd <= 0.0:
+        return f"{name} = {mean:.{EXACT}g}"
+    if math.isinf(sd):
+        return f"{name} = {mean:.4g} ± inf"
+    sd = float(f"{sd:.1e}")
+    power = max(_power(mean), _power(sd))
+    last = _power(sd) - 1  # the power of ten of the last digit that is written
+    if power - last > EXACT:
+        return f"{name} = {mean:.{EXACT}g} ± {sd:.2g}"
+    if power in PLAIN:
+        return f"{name} = {_rounded(mean, last)} ± {_rounded(sd, last)}"
+    return f"{name} = ({_rounded(mean, last, power)} ± {_rounded(sd, last, power)})e{power}"
+
+
+def _power(value: float) -> int:
+    """The power of ten of the first digit; of 0 one below that of any float."""
+    return int(f"{value:e}".partition("e")[2]) if value else -400
+
+
+def _rounded(value: float, last: int, power: int = 0) -> str:
+    """A number in units of one power of ten, rounded to the digit of another."""
+    digits = Decimal(round(Decimal(value).scaleb(-last)))
+    return f"{digits.scaleb(last - power):.{max(power - last, 0)}f}"

@@ -1,0 +1,52 @@
+"""Numbers in the sentences that say why a point is asked for."""
+
+import math
+
+import numpy as np
+import pytest
+
+from skysteer.recommenders._wording import expected
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "words"),
+    [
+        (38.04, 6.18, "38.0 ± 6.2"),
+        (-3.217, 0.0899, "-3.217 ± 0.090"),
+        (1234.5, 67.0, "1234 ± 67"),
+        (51234.0, 1234.0, "51200 ± 1200"),
+        (38.0, 0.0996, "38.00 ± 0.10"),
+        (-0.01, 4.2, "0.0 ± 4.2"),
+        (0.0, 120.0, "0 ± 120"),
+        (np.float64(38.0), np.float64(6.0), "38.0 ± 6.0"),
+    ],
+)
+def test_the_mean_has_the_digits_of_its_standard_deviation(mean, sd, words):
+    assert expected("det", mean, sd) == f"det = {words}"
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "words"),
+    [
+        (1e12, 3e9, "(1.0000 ± 0.0030)e12"),
+        (2.5e-9, 4e-10, "(2.50 ± 0.40)e-9"),
+        (1e-300, 2e-301, "(1.00 ± 0.20)e-300"),
+        (-1.7e308, 1e307, "(-1.70 ± 0.10)e308"),
+        (5e-324, 5e-324, "(4.9 ± 4.9)e-324"),
+        (38.0, 1e12, "(0.0 ± 1.0)e12"),
+        (41.23456789, 1e-12, "41.2346 ± 1e-12"),
+    ],
+)
+def test_numbers_of_any_size_stay_short(mean, sd, words):
+    assert expected("det", mean, sd) == f"det = {words}"
+
+
+@pytest.mark.parametrize("sd", [0.0, math.nan, -1.0])
+def test_without_a_standard_deviation_the_mean_stands_alone(sd):
+    assert expected("det", 41.5, sd) == "det = 41.5"
+
+
+def test_what_is_no_number_is_said_as_it_is():
+    assert expected("det", math.nan, 1.0) == "det = nan"
+    assert expected("det", -math.inf, 1.0) == "det = -inf"
+    assert expected("det", 41.5, math.inf) == "det = 41.5 ± inf"
