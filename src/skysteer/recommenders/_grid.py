@@ -50,6 +50,7 @@ class Grid:
         self._snake = snake
         self._total = math.prod(len(values) for values in self._values)
         self._turns = Turns("grid", (space, self._values, snake))
+        self._newest: list[int] = []
 
     @property
     def space(self) -> Space:
@@ -65,8 +66,12 @@ class Grid:
 
     def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
         """Return the next points that are left, or an empty list at the end."""
-        numbers = self._turns.next(num_points, self._total)
-        return [{**self._point(number), "_id": self._turns.id(number)} for number in numbers]
+        self._newest = self._turns.next(num_points, self._total)
+        return [{**self._point(number), "_id": self._turns.id(number)} for number in self._newest]
+
+    def get_reasons(self) -> list[str]:
+        """Say which point of the grid each of the newest answer is."""
+        return [f"grid, point {number + 1} of {self._total}" for number in self._newest]
 
     def set_pending(self, points: Sequence[Point]) -> None:
         """Be told which suggestions are being measured: they are not asked for again."""

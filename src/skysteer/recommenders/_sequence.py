@@ -39,6 +39,7 @@ class Sequence:
     def __init__(self, points: abc.Iterable[Point], *, space: Space | None = None) -> None:
         self._points = [dict(point) for point in points]
         self._turns = Turns("sequence", self._points)
+        self._newest: list[int] = []
         if space is not None:
             self.space = space
             for number, point in enumerate(self._points):
@@ -51,8 +52,12 @@ class Sequence:
 
     def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
         """Return the next points that are left, or an empty list at the end."""
-        numbers = self._turns.next(num_points, len(self._points))
-        return [{**self._points[number], "_id": self._turns.id(number)} for number in numbers]
+        self._newest = self._turns.next(num_points, len(self._points))
+        return [{**self._points[number], "_id": self._turns.id(number)} for number in self._newest]
+
+    def get_reasons(self) -> list[str]:
+        """Say which of the given points each of the newest answer is."""
+        return [f"point {number + 1} of the {len(self._points)} given" for number in self._newest]
 
     def set_pending(self, points: abc.Sequence[Point]) -> None:
         """Be told which suggestions are being measured: they are not asked for again."""

@@ -1,13 +1,14 @@
 """`Grid`: an even scan of the whole space."""
 
 import math
+import pickle
 from itertools import pairwise
 
 import pytest
 
 from skysteer.errors import SpaceError
 from skysteer.model import Axis, Choice, Space
-from skysteer.protocols import HasSpace, KnowsPending, Recommender, TrialFaultAware
+from skysteer.protocols import HasReasons, HasSpace, KnowsPending, Recommender, TrialFaultAware
 from skysteer.recommenders import Grid
 
 SPACE = Space(Axis("y", 0, 2, units="mm"), Axis("x", -1, 1, units="mm"))
@@ -69,6 +70,22 @@ def test_asking_changes_nothing_and_the_answers_lie_in_the_space():
         assert type(point["x"]) is float
 
 
+def test_it_says_which_point_of_the_grid_each_is():
+    grid = Grid(SPACE, 2)
+    assert grid.get_reasons() == []
+    first, second, third, _ = grid.suggest(4)
+    assert grid.get_reasons() == [f"grid, point {number} of 4" for number in (1, 2, 3, 4)]
+    grid.ingest([first])
+    grid.set_pending([third])
+    assert grid.get_reasons()[0] == "grid, point 1 of 4", "as of the newest question, whatever was told since"
+    assert grid.suggest() == [second]
+    assert pickle.loads(pickle.dumps(grid)).get_reasons() == ["grid, point 2 of 4"]
+    grid.ingest(grid.suggest(4))
+    grid.set_pending([third])
+    grid.suggest()
+    assert grid.get_reasons() == []
+
+
 def test_grids_of_different_shape_do_not_take_each_others_points():
     grid = Grid(SPACE, 3)
     grid.ingest(Grid(SPACE, 2).suggest(2))
@@ -92,6 +109,5 @@ def test_a_number_for_an_unknown_axis_is_refused():
 
 
 def test_it_has_the_abilities_it_should():
-    assert all(
-        isinstance(Grid(SPACE, 2), ability) for ability in (Recommender, HasSpace, KnowsPending, TrialFaultAware)
-    )
+    abilities = (Recommender, HasReasons, HasSpace, KnowsPending, TrialFaultAware)
+    assert all(isinstance(Grid(SPACE, 2), ability) for ability in abilities)

@@ -6,7 +6,7 @@ import pytest
 
 from skysteer.errors import PointError
 from skysteer.model import Axis, Space
-from skysteer.protocols import HasSpace, KnowsPending, Recommender, TrialFaultAware
+from skysteer.protocols import HasReasons, HasSpace, KnowsPending, Recommender, TrialFaultAware
 from skysteer.recommenders import Sequence
 
 POINTS = [{"x": 0.0}, {"x": 1.0}, {"x": 2.0}, {"x": 3.0}]
@@ -65,6 +65,15 @@ def test_points_of_others_do_not_advance_it():
     assert xs(sequence.suggest()) == [0.0]
 
 
+def test_it_says_which_of_the_given_points_each_is():
+    sequence = Sequence(POINTS)
+    assert sequence.get_reasons() == []
+    sequence.ingest(sequence.suggest(2))
+    assert sequence.get_reasons() == ["point 1 of the 4 given", "point 2 of the 4 given"]
+    sequence.suggest(9)
+    assert sequence.get_reasons() == ["point 3 of the 4 given", "point 4 of the 4 given"]
+
+
 def test_one_made_again_knows_its_own_points():
     sequence = Sequence(POINTS)
     sequence.ingest(Sequence(POINTS).suggest(3))
@@ -95,6 +104,7 @@ def test_it_has_the_abilities_it_should():
     sequence = Sequence(POINTS)
     assert isinstance(sequence, Recommender)
     assert isinstance(sequence, KnowsPending)
+    assert isinstance(sequence, HasReasons)
     assert isinstance(sequence, TrialFaultAware)
 
 

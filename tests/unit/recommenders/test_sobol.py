@@ -10,7 +10,7 @@ import pytest
 
 from skysteer.errors import SpaceError
 from skysteer.model import Axis, Choice, Space
-from skysteer.protocols import HasSpace, KnowsPending, Recommender, TrialFaultAware
+from skysteer.protocols import HasReasons, HasSpace, KnowsPending, Recommender, TrialFaultAware
 from skysteer.recommenders import Sobol
 
 SPACE = Space(Axis("x", -5, 5, units="mm"), Axis("y", 0, 10, units="mm"))
@@ -48,6 +48,16 @@ def test_pending_and_failed_points_are_passed_over_and_the_gap_is_filled_later()
     assert sobol.suggest(2) == [second, fourth]
 
 
+def test_it_says_the_number_of_each_point():
+    sobol = Sobol(SPACE)
+    assert sobol.get_reasons() == []
+    points = sobol.suggest(3)
+    sobol.ingest(points)
+    assert sobol.get_reasons() == [f"Sobol sequence, number {number}" for number in (1, 2, 3)]
+    sobol.suggest()
+    assert sobol.get_reasons() == ["Sobol sequence, number 4"]
+
+
 def test_another_seed_gives_other_points():
     assert Sobol(SPACE, seed=0).suggest() != Sobol(SPACE, seed=1).suggest()
 
@@ -65,7 +75,8 @@ def test_an_axis_without_limits_is_refused():
 
 
 def test_it_has_the_abilities_it_should():
-    assert all(isinstance(Sobol(SPACE), ability) for ability in (Recommender, HasSpace, KnowsPending, TrialFaultAware))
+    abilities = (Recommender, HasReasons, HasSpace, KnowsPending, TrialFaultAware)
+    assert all(isinstance(Sobol(SPACE), ability) for ability in abilities)
 
 
 def test_the_slow_library_is_not_imported_before_the_first_question():
