@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from skysteer.model import (
@@ -53,6 +53,13 @@ class Measured:
     """What it answers."""
     answer: Suggested | None = None
     """The answer that the suggestion is of."""
+
+    @property
+    def reason(self) -> str:
+        """What the one who suggested it said of why; ``""`` where it said nothing."""
+        if self.answer is None or self.suggestion is None or not self.answer.reasons:
+            return ""
+        return self.answer.reasons[self.answer.suggestions.index(self.suggestion)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,22 +311,11 @@ class _Teller:
         name: str | None, besides: str,
     ) -> None:  # fmt: skip
         suggestion, answer, launch = self._of.get(name or "", (None, None, 0))
-        why = self._why(suggestion, answer, name)
+        point = Measured(self._number, time, run, seq_num, axes, read, "", suggestion, answer)
+        why = _why(point, name)
         if answer is not None and launch < self._launch:
             why += ", asked before the cut"
-        self._line.append(Measured(self._number, time, run, seq_num, axes, read, why + besides, suggestion, answer))
-
-    def _why(self, suggestion: Suggestion | None, answer: Suggested | None, name: str | None) -> str:
-        if suggestion is not None and suggestion.origin == "initial":
-            return "given at the start"
-        if suggestion is None or answer is None:
-            return "nobody's suggestion" if name is None else "its suggestion is not on record"
-        parts = len(answer.suggestions)
-        text = "the fallback" if answer.origin == "fallback" else f"question {answer.question + 1}"
-        if parts > 1:
-            text += f" ({answer.suggestions.index(suggestion) + 1} of {parts})"
-        text += f"; knew {answer.told or 'nothing'}"
-        return text + (f", {len(answer.pending)} on the way" if answer.pending else "")
+        self._line.append(replace(point, why=why + besides))
 
     def _remark(self, decision: Decision) -> None:
         match decision:
@@ -364,6 +360,24 @@ class _Teller:
                 self._line.append(Remark(decision.time, "steering", f"{who} {verdict.value!r}{said}{late}"))
             case _:
                 pass  # a question that was asked ahead, a checkpoint that was written
+
+
+def _why(point: Measured, name: str | None) -> str:
+    """Why a point was measured that answers the suggestion of this name."""
+    suggestion, answer = point.suggestion, point.answer
+    if suggestion is not None and suggestion.origin == "initial":
+        return "given at the start"
+    if suggestion is None or answer is None:
+        return "nobody's suggestion" if name is None else "its suggestion is not on record"
+    parts = len(answer.suggestions)
+    who = "the fallback" if answer.origin == "fallback" else f"question {answer.question + 1}"
+    if parts > 1:
+        who += f" ({answer.suggestions.index(suggestion) + 1} of {parts})"
+    knew = f"knew {answer.told or 'nothing'}" + (f", {len(answer.pending)} on the way" if answer.pending else "")
+    if not point.reason:
+        return f"{who}; {knew}"
+    alone = answer.origin == "recommender" and parts == 1
+    return f"{point.reason}; {knew}" if alone else f"{who}: {point.reason}; {knew}"
 
 
 def known_by(record: Record) -> str:

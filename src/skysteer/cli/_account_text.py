@@ -50,7 +50,7 @@ def header(account: Account, columns: int) -> list[str]:
     say("by", _recommender(about.get("recommender"), account))
     if about.get("fallback"):
         say("fallback", _recommender(about.get("fallback"), None))
-    say("settings", _settings(part(part(about, "recommender"), "settings"), account))
+    say("settings", _settings(part(about, "recommender"), account))
     if account.space is not None:
         say("where", "; ".join(_range(axis) for axis in account.space.axes))
     say("reads", ", ".join(_objectives(account)))
@@ -84,8 +84,11 @@ def _recommender(said: Mapping[str, Any] | None, account: Account | None) -> str
     return text
 
 
-def _settings(settings: Mapping[str, Any], account: Account) -> str:
-    """What is not said elsewhere, and is not empty."""
+def _settings(recommender: Mapping[str, Any], account: Account) -> str:
+    """What is not said elsewhere, and is not empty: the arguments of its constructor, where any is among them."""
+    settings = part(recommender, "settings")
+    if arguments := recommender.get("arguments"):
+        settings = {name: settings[name] for name in arguments}
     left_out = {"space", "seed", "objective", "objectives", "turns"}
     left_out |= {"goal", "maximize", "minimize"} if account.goal is not None else set()
     said = {

@@ -50,6 +50,8 @@ def audit(account: Account, point: Measured, columns: int) -> list[str]:
         + (f" with {count(len(answer.suggestions), 'point')}" if len(answer.suggestions) > 1 else "")
         + f": {duration(answer.suggest_seconds)} in suggest, {duration(answer.ingest_seconds)} in ingest before it.",
     )  # fmt: skip
+    if point.reason:
+        say("", f"It said of this point: {point.reason}.")
     if answer.origin == "fallback" and (before := _refusal_before(account, point)) is not None:
         say("", f"The fallback was asked because: {before.text}.")
     if account.goal is not None:
@@ -172,6 +174,7 @@ def point_dict(point: Measured) -> dict[str, Any]:
     if answer is not None:
         said |= {
             "question": answer.question,
+            "reason": point.reason,
             "told": answer.told,
             "pending": answer.pending,
             "latency": answer.latency,

@@ -172,13 +172,18 @@ def _gap(low: int, high: int, others: int = 0) -> str:
     return f"... {many:,} point{'s' * (many != 1)}{besides} more; --points {low}..{high} shows them ..."
 
 
+SAID = "what the one who suggested this place said of it when it was asked"
+ASKED = "the question that the recommender answered with this place"
+
+
 def _legend(account: Account, columns: int) -> list[str]:
     from ._wording import wrapped
 
     if not any(each.answer is not None for each in account.points):
         return []
+    said = any(each.reason for each in account.points)
     words = (
-        "why there: the question that the recommender answered with this place, and how many points it knew then. "
+        f"why there: {SAID if said else ASKED}, and how many points it knew then. "
         "waited: from the question to the answer."
     )
     audited = f"skysteer show {account.named} --point N says what was known when point N was chosen."

@@ -35,6 +35,7 @@ class About:
         self._class: type[Any] = type(inner)
         attributes = _attributes(inner)
         self._settings = _settings(attributes)
+        self._arguments = _arguments(self._class)
         self._kept = {name.lstrip("_") for name in attributes}
         if inner is not recommender:
             self._settings |= {"taken_as": type(recommender).__name__}
@@ -46,12 +47,13 @@ class About:
         return f"{self._class.__module__}:{self._class.__qualname__}"
 
     def document(self) -> dict[str, Any]:
-        """Class, version, seed and settings, and which of these it was made of, as JSON can hold them."""
+        """Class, version, seed and settings, which of these are arguments, and which were chosen; for JSON."""
         return {
             "class": self.name,
             "version": dict(_version(self._class)),
             "seed": self._seed,
             "settings": dict(self._settings),
+            "arguments": [name for name in self._arguments or () if name in self._settings],
             "made_of": self._made_of(),
         }
 
@@ -68,13 +70,9 @@ class About:
         """
         if self._class.__module__.startswith("skysteer."):
             return list(self._settings)
-        try:
-            arguments = inspect.signature(self._class).parameters
-        except (TypeError, ValueError):  # of a compiled class
+        if self._arguments is None or not self._kept.issuperset(self._arguments):
             return list(self._settings)
-        if arguments.keys() - self._kept:
-            return list(self._settings)
-        return [name for name in arguments if name in self._settings]
+        return [name for name in self._arguments if name in self._settings]
 
 
 def about_function(function: Any) -> dict[str, str]:
@@ -90,6 +88,14 @@ def inner_of(recommender: Any) -> Any:
             if hasattr(recommender, name):
                 return getattr(recommender, name)
     return recommender
+
+
+def _arguments(kind: type[Any]) -> tuple[str, ...] | None:
+    """Names of the arguments of a constructor; ``None`` where that cannot be told, as of a compiled class."""
+    try:
+        return tuple(inspect.signature(kind).parameters)
+    except Exception:  # the property of somebody's metaclass may raise anything
+        return None
 
 
 def _attributes(recommender: Any) -> dict[str, Any]:

@@ -357,3 +357,24 @@ def test_a_warm_recommender_is_another_one():
     warm = Fixed([{"x": 1.0}])
     warm.ingest([{"x": 0.0}])
     assert state(warm) != state(Fixed([{"x": 1.0}]))
+
+
+def test_arguments_are_told_from_what_it_made_itself():
+    said = about(GaussianProcess(SPACE, maximize="det", initial=7))
+    assert {"initial", "gate", "seed"} <= set(said["arguments"])
+    assert set(said["arguments"]) < set(said["settings"])
+    assert about(Mine())["arguments"] == ["seed", "step", "name", "table"]
+
+
+def test_a_class_whose_signature_raises_is_described():
+    class Odd(type):
+        @property
+        def __signature__(cls):
+            raise RuntimeError("not here")
+
+    class Strange(Mine, metaclass=Odd):
+        pass
+
+    said = about(Strange())
+    assert said["arguments"] == []
+    assert set(said["made_of"]) == set(said["settings"])

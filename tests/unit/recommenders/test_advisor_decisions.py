@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -16,6 +17,7 @@ from skysteer.model import (
     Asked,
     Axis,
     Checkpointed,
+    Finished,
     GivenUp,
     Observation,
     Refused,
@@ -165,6 +167,75 @@ def test_a_suggestion_is_said_with_all_that_it_rests_on(advise):
     assert 0 <= said.suggest_seconds <= said.latency < 20
     assert said.ingest_seconds > 0
     assert said.asked == pytest.approx(said.time - said.latency)
+
+
+class Wordy(Fixed):
+    """Says why; or what it is told to say instead, or raises it."""
+
+    def __init__(self, points, instead=None):
+        super().__init__(points)
+        self.instead, self.explained, self._newest = instead, 0, []
+
+    def suggest(self, num_points=None):
+        self._newest = super().suggest(num_points)
+        return self._newest
+
+    def get_reasons(self):
+        self.explained += 1
+        if isinstance(self.instead, Exception):
+            raise self.instead
+        return [f"x = {point['x']:g} is next" for point in self._newest] if self.instead is None else self.instead
+
+
+@pytest.mark.parametrize("worker", ["thread", "process"])
+def test_the_reasons_of_a_recommender_that_has_some_are_said_with_its_points(advise, worker):
+    advisor, heard = advise(Wordy(POINTS), worker=worker)
+    assert len(ask(advisor, 2)) == 2
+    assert of(Suggested, heard)[0].reasons == ("x = 0 is next", "x = 1 is next")
+
+
+def test_nobody_is_asked_for_reasons_while_nobody_listens():
+    recommender = Wordy(POINTS)
+    with Advisor(recommender) as advisor:
+        advisor.queue.launch(SPACE, LAUNCH)
+        ask(advisor)
+        forget = advisor.listen(lambda decision: None)
+        ask(advisor)
+        forget()
+        ask(advisor)
+    assert recommender.explained == 1
+
+
+@pytest.mark.parametrize(
+    ("instead", "words"),
+    [
+        (ValueError("no idea"), "ValueError: no idea"),
+        ("one sentence", "one sentence for each point, found 'one sentence'"),
+        (["just one"], r"one sentence for each of 2 points, found \['just one'\]"),
+        ([1, 2], r"one sentence for each of 2 points, found \[1, 2\]"),
+        ((each for each in "ab"), "one sentence for each point, found <generator"),
+    ],
+)
+def test_no_point_is_lost_because_nobody_can_say_why(advise, instead, words):
+    advisor, heard = advise(Wordy(POINTS, instead))
+    assert [each.point for each in ask(advisor, 2)] == [{"x": 0.0}, {"x": 1.0}]
+    (said,) = of(Suggested, heard)
+    assert len(said.reasons) == 2
+    assert re.search(f"no reason is known, get_reasons failed with .*{words}", said.reasons[1])
+
+
+def test_a_reason_is_one_line_that_is_not_too_long(advise):
+    advisor, heard = advise(Wordy(POINTS, ["in two\n   lines", "x" * 3000]))
+    ask(advisor, 2)
+    (said,) = of(Suggested, heard)
+    assert said.reasons == ("in two lines", "x" * 500 + "...")
+
+
+def test_an_answer_that_is_refused_has_no_reasons(advise):
+    advisor, heard = advise(Wordy([{"x": 99.0}]))
+    ticket = advisor.queue.ask()
+    assert isinstance(answer(advisor, ticket), Finished)
+    assert [type(each) for each in heard] == [Refused]
 
 
 def test_seconds_of_ingest_are_counted_from_the_answer_before(advise):
