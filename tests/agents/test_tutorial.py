@@ -87,7 +87,12 @@ def test_there_is_a_page_to_follow() -> None:
     assert [page.stem for page in PAGES] == ["write-your-recommender"]
     console = "".join(text for kind, text in blocks(PAGES[0]) if kind == "console")
     words = [command.split()[:2] for command, _ in commands(console)]
-    assert [name for tool, name in words if tool == "skysteer"] == ["check"] * 3 + ["simulate", "compare", "run"]
+    assert [name for tool, name in words if tool == "skysteer"] == ["check"] * 3 + [
+        "simulate",
+        "compare",
+        "run",
+        "check",
+    ]
     assert ["python", "scan.py"] in words
 
 

@@ -493,6 +493,68 @@ class HasNoBestAtFirst(Steady):
         return [max(self.known, key=lambda entry: entry[2])] and super().get_best_points()
 
 
+class Says(Steady):
+    """Keeps every promise, and says why it asks."""
+
+    newest = ()
+
+    def suggest(self, num_points=None):
+        self.newest = super().suggest(num_points)
+        return self.newest
+
+    def get_reasons(self):
+        return [f"number {point['_id'][1:]}" for point in self.newest]
+
+
+class SaysItInAWord(Says):
+    def get_reasons(self):
+        return "curiosity"
+
+
+class SaysItOfTheFirst(Says):
+    def get_reasons(self):
+        return super().get_reasons()[:1]
+
+
+class SaysItInNumbers(Says):
+    def get_reasons(self):
+        return [0.5 for _ in self.newest]
+
+
+class SaysItInPrivate(Says):
+    def get_reasons(self):
+        raise PermissionError("not to you")
+
+
+class SaysItOtherwise(Says):
+    said = 0
+
+    def get_reasons(self):
+        self.said += 1
+        return [f"{reason}, {self.said}" for reason in super().get_reasons()]
+
+
+class ThinksWhenItSays(Says):
+    def get_reasons(self):
+        self.total += 0.01
+        return super().get_reasons()
+
+
+class ThinksUntilItIsTold(Says):
+    other = 0
+
+    def get_reasons(self):
+        self.other = 1
+        return super().get_reasons()
+
+    def ingest(self, points):
+        self.other = 0
+        super().ingest(points)
+
+    def point(self, number):
+        return {**super().point(number), "x": float(self.other)}
+
+
 class StopsInAWord(Steady):
     def should_stop(self):
         return "not yet"
@@ -607,6 +669,13 @@ BREAKERS = {
     AsksTwiceInABatch: ("pending", "is given twice in one answer"),
     BestIsAMapping: ("best", "get_best_points gave {'x': 1.0, 'y': 1.0, 'det': 3.0}, expected a list of (_id, axes"),
     HasNoBestAtFirst: ("best", "raised ValueError: max() arg is an empty sequence before anything was told"),
+    SaysItInAWord: ("reasons", "get_reasons gave 'curiosity', expected a list with a sentence (a str) for the point"),
+    SaysItOfTheFirst: ("reasons", "(a str) for each of the 3 points"),
+    SaysItInNumbers: ("reasons", "get_reasons gave [0.5], expected a list with a sentence (a str)"),
+    SaysItInPrivate: ("reasons", "get_reasons raised PermissionError: not to you"),
+    SaysItOtherwise: ("reasons", "get_reasons gave ['number 0, 1'], and asked a second time ['number 0, 2']"),
+    ThinksWhenItSays: ("reasons", "asked for its reasons, it answers [{'x': "),
+    ThinksUntilItIsTold: ("reasons", "asked for its reasons, it answers [{'x': 1.0, "),
     StopsInAWord: ("stop", "should_stop gave 'not yet', expected (whether to stop: bool, why: str or None)"),
     ComesBack: ("end", "after an empty answer, which says that there is nothing more to ask, it answers [{'x': "),
     TakesTheIdOut: ("arguments", "ingest was given [{'x': "),
@@ -689,5 +758,8 @@ def _run_again(error, make):
 def test_a_recommender_that_keeps_every_promise_passes(tmp_path):
     report = _report(Steady, tmp_path)
     assert report.ok
-    assert {result.name for result in report.results if result.outcome != "passed"} == {"process", "end", "checkpoint"}
+    passed_over = {"process", "reasons", "end", "checkpoint"}
+    assert {result.name for result in report.results if result.outcome != "passed"} == passed_over
+    says = {result.name: result.outcome for result in _report(Says, tmp_path).results}
+    assert {name for name in says if says[name] != "passed"} == passed_over - {"reasons"}
     assert _report(Saved, tmp_path).results[-1].outcome == "passed"

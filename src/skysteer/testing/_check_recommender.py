@@ -15,6 +15,7 @@ from . import _recommender_calls as calls
 from . import _recommender_hardship as hardship
 from . import _recommender_knowledge as knowledge
 from ._recommender_bench import Bench, Broken, NotApplicable, Promise
+from ._recommender_reasons import says_why
 from ._recommender_report import BrokenRecommenderPromise, CheckReport, PromiseResult
 from ._recommender_subject import Make
 from ._recommender_world import Truth, World
@@ -54,6 +55,7 @@ RECOMMENDER_PROMISES: Mapping[str, Promise] = MappingProxyType(
             "a point that is being measured is not suggested again, nor twice in one answer", hardship.knows_pending
         ),
         "best": Promise("get_best_points gives (_id, axes, objectives) for each", calls.names_the_best),
+        "reasons": Promise("get_reasons gives a sentence for each suggested point and changes nothing", says_why),
         "stop": Promise("should_stop says whether and why", calls.says_when_to_stop),
         "end": Promise("an empty answer is final", calls.ends_for_good),
         "arguments": Promise("it does not change the points it is given", calls.leaves_arguments_alone),

@@ -179,6 +179,15 @@ class Subject:
         self._lines.add(f"{self.name}.get_best_points()", best, raised=isinstance(best, Answer))
         return best
 
+    def reasons(self) -> Any:
+        """Return why it asked for the points of its newest answer, or what was raised, as an `Answer`."""
+        try:
+            reasons = _copied(cast(Any, self.recommender).get_reasons())
+        except (Exception, SystemExit) as exc:  # whatever a recommender may raise
+            reasons = Answer(error=words(exc))
+        self._lines.add(f"{self.name}.get_reasons()", reasons, raised=isinstance(reasons, Answer))
+        return reasons
+
     def call(self, method: str, *arguments: Any) -> str | None:
         """Call a method with the very arguments; return what was raised."""
         return self._call(method, *arguments)

@@ -68,6 +68,7 @@ def test_the_report_says_of_each_promise_what_came_of_it():
     outcomes = {result.name: (result.outcome, result.why) for result in report.results}
     assert outcomes["same"] == ("passed", "")
     assert outcomes["best"] == ("not applicable", "it has no get_best_points")
+    assert outcomes["reasons"] == ("passed", "")
     assert outcomes["end"] == ("not applicable", "it does not end within 24 points")
     assert outcomes["process"] == ("not applicable", "process=False was given")
     assert sum(result.seconds for result in report.results) > 0

@@ -14,6 +14,7 @@ from skysteer.protocols import (
     CanRegisterSuggestions,
     Checkpointable,
     HasBestPoints,
+    HasReasons,
     HasSpace,
     KnowsPending,
     Recommender,
@@ -26,6 +27,7 @@ ABILITIES = (
     CanRegisterSuggestions,
     Checkpointable,
     HasBestPoints,
+    HasReasons,
     HasSpace,
     KnowsPending,
     SupportsStoppingCriteria,
@@ -57,6 +59,9 @@ class Able(Bare):
 
     def get_best_points(self):
         return [(1, {"x": 0.0}, {"det": 1.0})]
+
+    def get_reasons(self):
+        return ["half way"]
 
     def register_failures(self, suggestions):
         pass
@@ -90,6 +95,7 @@ def test_a_fake_has_the_abilities_of_the_inner_one_and_no_other(number):
     for fake in (around(Able())[number], pickle.loads(cloudpickle.dumps(around(Able())[number]))):
         assert all(isinstance(fake, ability) for ability in ABILITIES)
         assert fake.should_stop() == (True, "enough")
+        assert fake.get_reasons() == ["half way"]
         assert fake.space == Able.space
         fake.set_pending(POINTS)
         assert fake.inner.pending == POINTS, "told to the inner one of this copy"
