@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 
 import cloudpickle
 import numpy as np
 import pytest
+from adaptive.learner.learner1D import uniform_loss
 
 from skysteer.errors import PointError, SpaceError
 from skysteer.model import Axis, Space
-from skysteer.protocols import HasSpace, KnowsPending, Recommender, TrialFaultAware
+from skysteer.protocols import HasReasons, HasSpace, KnowsPending, Recommender, TrialFaultAware
 from skysteer.recommenders.curve import Curve
 from skysteer.testing import recommender_checks
 
@@ -103,12 +105,78 @@ def test_repeats_of_a_place_are_averaged():
     assert curve.predict([{"energy": 7150.0}])[0] == pytest.approx(2.0)
 
 
+# ------------------------------------------------------------ why it asks
+
+
+def why(curve, count=1):
+    points = curve.suggest(count)
+    return [point["energy"] for point in points], curve.get_reasons()
+
+
+def test_it_says_which_end_or_which_interval_a_point_is_for():
+    curve = Curve(ENERGY, "mu")
+    assert curve.get_reasons() == []
+    ends = ["the lower end of energy, before what lies between", "the upper end of energy, before what lies between"]
+    within = "one of 2 to divide 7100 to 7200 eV: even steps where no readings are yet"
+    assert why(curve, 4)[1] == [ends[0], within, within, ends[1]]
+    curve.ingest(measured(curve.suggest(2)))
+    assert curve.get_reasons() == ends, "as of the newest question"
+    assert cloudpickle.loads(cloudpickle.dumps(curve)).get_reasons() == ends
+    assert why(curve) == ([7150.0], ["divides 7100 to 7200 eV: too few readings to see a bend"])
+    curve, points = taught(20)
+    (energy,), (reason,) = why(curve)
+    left = max(point["energy"] for point in points if point["energy"] < energy)
+    right = min(point["energy"] for point in points if point["energy"] > energy)
+    assert reason == f"divides {left:.6g} to {right:.6g} eV, where the curve bends most"
+    curve.set_pending(curve.suggest())
+    assert why(curve)[1] != [reason]
+
+
+def test_it_says_that_points_lie_far_apart_where_nothing_bends():
+    curve = Curve(ENERGY, "mu")
+    curve.ingest([{"energy": x, "mu": 1.0} for x in (7100, 7150, 7200)])
+    assert why(curve)[1] == ["divides 7100 to 7150 eV, where points lie farthest apart: the curve has no larger bend"]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"noise": "fit"}, "where the smoothed curve bends most"),
+        ({"loss": "distance"}, "where points lie farthest apart on the curve"),
+        ({"loss": "uniform"}, "the longest gap"),
+        ({"loss": uniform_loss}, "of the largest loss (uniform_loss)"),
+    ],
+)
+def test_it_says_by_what_the_interval_was_chosen(options, found):
+    curve = Curve(ENERGY, "mu", **options)
+    curve.ingest([{"energy": point["energy"], "mu": edge(point)} for point in FINE[::100]])
+    (reason,) = why(curve)[1]
+    assert re.fullmatch(r"divides [\d.]+ to [\d.]+ eV, (.*)", reason)[1] == found
+
+
+def test_it_says_where_it_goes_when_a_step_is_taken():
+    curve = Curve(Axis("energy", 7100, 7103, step=1), "mu", noise=0.1)
+    curve.ingest([{"energy": x, "mu": mu} for x, mu in [(7100, 0.0), (7103, 1.0)]])
+    curve.register_failures([{"energy": 7101}])
+    assert why(curve) == ([7102], ["divides 7101 to 7103: too few readings to see a bend"])
+    curve.ingest([{"energy": 7102, "mu": 0.0}])
+    ((energy,), (reason,)) = why(curve)
+    assert energy in (7102, 7103)
+    assert reason == "no step is left, so again beside 7102 to 7103, where the curve bends most"
+    curve = Curve(Axis("energy", 7100, 7110, step=1), "mu", loss="distance")
+    curve.ingest([{"energy": x, "mu": mu} for x, mu in [(7100, 0.0), (7104, 0.0), (7105, 1.0), (7110, 1.0)]])
+    assert why(curve)[1] == [
+        "divides 7104 to 7105, where points lie farthest apart on the curve; the nearest free step"
+    ]
+
+
 # ------------------------------------------------------------ the laws of a recommender
 
 
 def test_it_has_the_abilities_of_a_recommender_that_may_be_asked_ahead():
     curve = Curve(ENERGY, "mu")
-    assert all(isinstance(curve, ability) for ability in (Recommender, HasSpace, KnowsPending, TrialFaultAware))
+    abilities = (Recommender, HasReasons, HasSpace, KnowsPending, TrialFaultAware)
+    assert all(isinstance(curve, ability) for ability in abilities)
     assert list(curve.space) == ["energy"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from skysteer.recommenders._turns import Point, Turns
 from skysteer.recommenders.gaussian._readings import LARGEST
 
 from ._model import Array, Drawn, Noise, Places, Smoothed
+from ._reasons import Question
 
 __all__ = ["Curve"]
 
@@ -93,6 +95,7 @@ class Curve:
             raise ValueError(f"noise must be a standard deviation above 0, 'fit' or None, found {noise!r}")
         self._noise: Noise = noise
         label = loss if isinstance(loss, str) else getattr(loss, "__qualname__", type(loss).__name__)
+        self._label = label
         self._turns = Turns("curve", (axis, objective, label, noise))
         self._known: set[Any] = set()
         self._answered = 0  # own suggestions that were measured or failed
@@ -103,6 +106,7 @@ class Curve:
         self._asked: dict[str, float] = {}  # what was suggested and not yet heard of
         self._model: Drawn | Smoothed | None = None
         self._places: Places | None = None
+        self._newest: Question | None = None
 
     @property
     def space(self) -> Space:
@@ -138,11 +142,19 @@ class Curve:
         Fewer, or none, where an axis with steps has no more positions and readings are taken as exact.
         """
         numbers = self._turns.next(num_points)
-        positions = self._next(len(numbers))
-        positions = [self._axis.clean(x) for x in positions] if self._axis.step is None else self._on_steps(positions)
+        question = self._next(len(numbers))
+        positions = [self._axis.clean(x) for x in question.wanted]
+        free = len(positions)
+        if self._axis.step is not None:
+            positions, free = self._on_steps(question.wanted)
+        self._newest = replace(question, positions=tuple(positions), free=free)
         names = [self._turns.id(number) for number in numbers[: len(positions)]]
         self._asked |= dict(zip(names, positions, strict=True))
         return [{self._axis.name: x, "_id": name} for name, x in zip(names, positions, strict=True)]
+
+    def get_reasons(self) -> list[str]:
+        """Say which end or interval of the axis each point of the newest answer is for."""
+        return [] if self._newest is None else self._newest.reasons()
 
     def set_pending(self, points: Sequence[Point]) -> None:
         """Be told which suggestions are being measured: their intervals count as divided."""
@@ -205,14 +217,14 @@ class Curve:
                 self._model = Smoothed(places, None if self._noise == "fit" else self._noise)
         return self._model
 
-    def _next(self, count: int) -> list[float]:
+    def _next(self, count: int) -> Question:
         """Ask a learner that is taught anew: what it answers depends on the points and on nothing else."""
         low, high = self._reachable()
         learner: Any = cast("Any", learner1D.Learner1D)(None, (low, high), loss_per_interval=self._loss)
         places = self._measured()
+        noisy = self._noise is not None and len(places.x) >= SMOOTHED_FROM
+        y = _rounded(self._curve()(places.x)[0]) if noisy else places.y
         if len(places.x):
-            noisy = self._noise is not None and len(places.x) >= SMOOTHED_FROM
-            y = _rounded(self._curve()(places.x)[0]) if noisy else places.y
             # The extremes first: it forgets to weigh older intervals anew while the range grows less than twofold.
             ends = [int(np.argmin(y)), int(np.argmax(y))]
             for n in [*dict.fromkeys(ends), *(n for n in range(len(y)) if n not in ends)]:
@@ -225,16 +237,16 @@ class Curve:
                 taken.add(end)
         for x in sorted(taken):
             learner.tell_pending(min(max(x, low), high))
-        if count == 0:
-            return []
-        return [float(x) for x in learner.ask(count, tell_pending=False)[0]]
+        wanted = tuple(float(x) for x in learner.ask(count, tell_pending=False)[0]) if count else ()
+        return Question(self._axis, self._label, low, high, places.x, y, noisy, tuple(taken), wanted, wanted, count)
 
-    def _on_steps(self, wanted: Sequence[float]) -> list[float]:
-        """The nearest steps on which nothing was measured yet."""
+    def _on_steps(self, wanted: Sequence[float]) -> tuple[list[float], int]:
+        """The nearest steps on which nothing was measured yet, and how many of them are no repeats."""
         low, step = self._axis.low, cast("float", self._axis.step)
         last = round((self._axis.clean(self._axis.high) - low) / step)
         used = {round((x - low) / step) for x in [*self._measured().x, *self._avoid, *(x for _, x in self._pending)]}
         found: list[float] = []
+        fresh = 0
         for x in wanted:
             middle = round((x - low) / step)
             # One of so many on either side is free, or there is none.
@@ -243,9 +255,10 @@ class Curve:
             if free is None and self._noise is None:
                 break
             number = middle if free is None else free
+            fresh += free is not None
             used.add(number)
             found.append(self._axis.clean(low + number * step))
-        return found
+        return found, fresh
 
     def _reachable(self) -> tuple[float, float]:
         """The axis, without what lies beyond a place where the motor stopped twice."""
