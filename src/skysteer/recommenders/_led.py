@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import logging
 import re
+import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
 from skysteer.errors import PointError
-from skysteer.model import Space
+from skysteer.model import Choice, Space
 
-from ._candidates import Array, Offers, Places
+from ._candidates import SAME, Array, Offers, Places, within
 from ._turns import Point, Turns
+from ._wording import expected
 
 log = logging.getLogger(__name__)
 
 EVERY = 50
 """Up to so many readings a model is fitted anew at each; from then on when a twentieth has been added."""
+SAID = 200
+"""Characters of an error that are repeated in a reason."""
+
+Why = Callable[[int], str]
+"""Says of the number of a row why it is worth measuring."""
 
 
 class ModelError(RuntimeError):
@@ -59,6 +66,10 @@ class Led(ABC):
         self._asked: dict[Any, dict[str, Any]] = {}  # what was suggested and not yet heard of
         self._failed = 0
         self._fallbacks: dict[int, str] = {}  # points known by then -> why the model did not lead
+        self._reasons: list[str] = []  # of the newest suggestions
+        self._countable = not places.finite and all(
+            isinstance(axis, Choice) or axis.step is not None for axis in places.space.axes
+        )
 
     # ------------------------------------------------------------ what a subclass says
 
@@ -67,8 +78,8 @@ class Led(ABC):
         """Return what is learnt from a point, ``None`` for nothing; raises `PointError`."""
 
     @abstractmethod
-    def _worth(self, rows: Array, underway: Array) -> Array:
-        """How much each of (m, dimensions) rows is worth measuring, (m,); raises `ModelError`."""
+    def _worth(self, rows: Array, underway: Array) -> tuple[Array, Why]:
+        """How much each of (m, dimensions) rows is worth measuring, (m,), and why; raises `ModelError`."""
 
     def _around(self) -> Array | None:
         """The (dimensions,) row near which to look more closely."""
@@ -120,16 +131,22 @@ class Led(ABC):
         underway = list(self._places.rows(pending))
         taken = self._taken | {number for number in self._places.identify(pending) if number is not None}
         points: list[dict[str, Any]] = []
+        reasons: list[str] = []
         for number in self._turns.next(num_points):
             chosen = self._next(number, underway, taken)
             if chosen is None:
                 break
-            row, point = chosen
-            underway.append(row)
-            taken |= {number for number in self._places.identify([point]) if number is not None}
-            points.append({**point, "_id": self._turns.id(number)})
+            underway.append(chosen.row)
+            taken |= {number for number in self._places.identify([chosen.point]) if number is not None}
+            points.append({**chosen.point, "_id": self._turns.id(number)})
+            reasons.append(chosen.why + (", measured before" if self._repeats(chosen.point) else ""))
         self._asked |= {point["_id"]: dict(point) for point in points}
+        self._reasons = reasons
         return points
+
+    def get_reasons(self) -> list[str]:
+        """Say why each of the newest suggestions is made: what the model expects there, or why it does not lead."""
+        return list(self._reasons)
 
     def set_pending(self, points: Sequence[Point]) -> None:
         """Be told which suggestions are being measured."""
@@ -172,8 +189,11 @@ class Led(ABC):
     def _read_all(self, points: Sequence[Point]) -> list[Any]:
         return [self._read(point) for point in points]
 
-    def _next(self, number: int, underway: list[Array], taken: set[int]) -> tuple[Array, dict[str, Any]] | None:
+    def _next(self, number: int, underway: list[Array], taken: set[int]) -> Chosen | None:
         known = self._count + len(self._avoid)
+        why = f"even cover before the model leads, {known + len(underway) + 1} of {self._initial}"
+        if not known and len(underway) >= self._initial:
+            why = "even cover, no reading is known yet"
         if known and known + len(underway) >= self._initial:
             try:
                 if self._count < 2:
@@ -183,28 +203,41 @@ class Led(ABC):
                 if known not in self._fallbacks:
                     log.warning("%s fills the space for now: %s", type(self).__name__, exc)
                 self._fallbacks[known] = str(exc)
+                said = textwrap.shorten(str(exc).rstrip(" ."), SAID, placeholder="...")
+                why = f"even cover, as the model cannot lead: {said}"
         seen = self._stack([*self._rows, *self._avoid, *underway])
-        return one_of(self._places.fill(self._seed, number + self._strange, seen, taken), 0)
+        offers = self._places.fill(self._seed, number + self._strange, seen, taken)
+        return chosen_of(offers, 0, why) if len(offers) else None
 
-    def _led(self, underway: Array, taken: set[int], seed: tuple[int, int, int]) -> tuple[Array, dict[str, Any]] | None:
-        """Return the row and point that the model likes most, ``None`` if nothing is left."""
+    def _led(self, underway: Array, taken: set[int], seed: tuple[int, int, int]) -> Chosen | None:
+        """Return what the model likes most, ``None`` if nothing is left."""
         offers = self._offers(underway, taken, seed)
         if not len(offers):
             if self._places.finite:
                 return None
             raise ModelError("every place that was looked at is measured, underway or failed")
-        return self._likes_most(offers, underway)
+        if len(offers) == 1 and self._places.finite:
+            return chosen_of(offers, 0, "the only candidate that is left")
+        chosen = self._likes_most(offers, underway)
+        return replace(chosen, why=f"{chosen.why}, with {len(underway)} underway") if len(underway) else chosen
 
     def _offers(self, underway: Array, taken: set[int], seed: tuple[int, int, int]) -> Offers:
         avoid = self._stack([*self._avoid, *underway])
         return self._places.offers(seed, self._around(), avoid, self._stack(self._rows), taken)
 
-    def _likes_most(self, offers: Offers, underway: Array) -> tuple[Array, dict[str, Any]] | None:
-        worth = self._worth(offers.rows, underway)
+    def _likes_most(self, offers: Offers, underway: Array) -> Chosen:
+        worth, why = self._worth(offers.rows, underway)
         finite = np.isfinite(worth)
         if not finite.any():
             raise ModelError("the model says NaN everywhere")
-        return one_of(offers, int(np.argmax(np.where(finite, worth, -np.inf))))
+        best = int(np.argmax(np.where(finite, worth, -np.inf)))
+        return chosen_of(offers, best, why(best))
+
+    def _repeats(self, point: Point) -> bool:
+        """Whether a point was measured before, which can be in a space of steps and choices only."""
+        if not self._countable or not self._rows:
+            return False
+        return bool(within(self._places.rows([point]), self._stack(self._rows), SAME)[0])
 
     def _stack(self, rows: Sequence[Array]) -> Array:
         return np.array(rows) if len(rows) else np.empty((0, self._places.dimensions))
@@ -232,6 +265,18 @@ class Led(ABC):
         for point in points:
             if self._turns.owns(name := point.get("_id")):
                 self._asked.pop(name, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is measured next."""
+
+    row: Array
+    """(dimensions,) its place."""
+    point: dict[str, Any]
+    """As it is suggested."""
+    why: str
+    """A sentence for the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +316,10 @@ class Goal:
             raise PointError(f"{self.objective}={found!r} is a {type(found).__name__}, expected a number") from exc
         return self.sign * value if np.isfinite(value) else None
 
+    def expected(self, mean: float, sd: float) -> str:
+        """Say what is expected, larger is better, as it would be read: ``"det = 38.0 ± 6.2"``."""
+        return expected(self.objective, self.sign * mean, sd)
+
 
 def scaling(values: Array) -> tuple[float, float]:
     """Mean and standard deviation; 1 where all are equal."""
@@ -289,9 +338,9 @@ def fitted_to(count: int) -> int:
     return m
 
 
-def one_of(offers: Offers, number: int) -> tuple[Array, dict[str, Any]] | None:
-    """Return row and point of one of the offers, ``None`` where there are none."""
-    return (offers.rows[number], offers.point(number)) if len(offers) else None
+def chosen_of(offers: Offers, number: int, why: str) -> Chosen:
+    """Return one of the offers."""
+    return Chosen(offers.rows[number], offers.point(number), why)
 
 
 def plain(value: Any) -> Any:

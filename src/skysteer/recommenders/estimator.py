@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from skysteer.model import Space
 
 from ._candidates import Array, nearest, places
-from ._led import Goal, Led, ModelError, fitted_to, scaling
+from ._led import Goal, Led, ModelError, Why, fitted_to, scaling
 from ._turns import Point
 
 __all__ = ["Estimator"]
@@ -159,7 +159,7 @@ class Estimator(Led):
             mean, sd = self._expected(self._places.rows(points))
         except ModelError as exc:
             raise ValueError(f"nothing to predict from: {exc}") from exc
-        shift, width = scaling(np.array(self._values[: fitted_to(self._count)]))
+        shift, width = self._scaling()
         return self._goal.sign * (mean * width + shift), sd * width
 
     def report(self) -> dict[str, Any]:
@@ -191,28 +191,55 @@ class Estimator(Led):
         expected, _ = self._expected(self._stack(self._rows))
         return np.clip(self._rows[int(np.argmax(expected))], 0.0, 1.0)
 
-    def _worth(self, rows: Array, underway: Array) -> Array:
+    def _worth(self, rows: Array, underway: Array) -> tuple[Array, Why]:
         mean, sd = self._expected(rows)
         unknown = np.vstack([underway, *self._rows[fitted_to(self._count) :]])
         if len(unknown):
             away = nearest(rows, unknown) / (REACH * np.sqrt(self._places.dimensions))
             sd = sd * (1.0 - np.exp(-0.5 * np.square(away)))
+        best = 0.0
         if self._acquisition == "max_variance":
             worth = sd
         elif self._acquisition == "ucb":
             worth = mean + self._beta * sd
         else:
             expected, _ = self._expected(self._stack(self._rows))
-            worth = _improvement(mean - float(expected.max()), sd)
+            best = float(expected.max())
+            worth = _improvement(mean - best, sd)
         if float(worth.max()) <= float(worth.min()):  # a tree says the same of large regions
             if self._acquisition == "ucb":
                 raise ModelError("the regressor expects the same everywhere")
             raise ModelError("the regressor is certain of every place that was looked at")
+        apart = np.zeros(len(rows))
         if self._acquisition != "ucb":
             # Among equals, and where nothing can be gained, the one that is farthest from all that is known.
-            farthest = nearest(rows, self._stack([*self._rows, *underway]))
-            worth = worth + 1e-9 * farthest
-        return worth
+            apart = 1e-9 * nearest(rows, self._stack([*self._rows, *underway]))
+
+        def why(number: int) -> str:
+            alike = int((np.abs(worth - worth[number]) <= float(apart.max())).sum())
+            return self._because(float(mean[number]), float(sd[number]), best, alike)
+
+        return worth + apart, why
+
+    def _because(self, mean: float, sd: float, best: float, alike: int) -> str:
+        """Say why a place is worth most, of standardised values there and the best one at a reading."""
+        shift, width = self._scaling()
+        expected = self._goal.expected(mean * width + shift, sd * width)
+        if self._acquisition == "max_variance":
+            why = f"known least: {expected}"
+        elif self._acquisition == "ucb":
+            highest, sign = ("lowest", "-") if self._goal.kind == "minimize" else ("highest", "+")
+            why = f"{highest} mean {sign} {self._beta:.4g} standard deviations: {expected}"
+        else:
+            so_far = self._goal.sign * (best * width + shift)
+            why = f"largest expected improvement: {expected}, best expected so far {so_far:.4g}"
+        if alike == 1:
+            return why
+        return f"{why}, {'the first' if self._acquisition == 'ucb' else 'farthest away'} of {alike} alike"
+
+    def _scaling(self) -> tuple[float, float]:
+        """Mean and standard deviation of the readings that are fitted to."""
+        return scaling(np.array(self._values[: fitted_to(self._count)]))
 
     def _expected(self, rows: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of standardised readings."""

@@ -20,7 +20,7 @@ from skysteer.errors import PointError
 from skysteer.model import Choice, Space
 
 from ._candidates import SAME, TOO_NEAR, Array, Box, Offers, places, within
-from ._led import Goal, Led, ModelError, scaling
+from ._led import Chosen, Goal, Led, ModelError, Why, scaling
 from ._turns import Point
 
 __all__ = ["ACQUISITIONS", "TRAINING_METHODS", "GpCAM"]
@@ -49,6 +49,20 @@ JOINT = frozenset({"relative information entropy", "total correlation"})
 """Those that say one number of all the places they are given: they are asked of one place at a time."""
 SIGNED = frozenset({"ucb", "lcb", "maximum", "minimum", *JOINT, "relative information entropy set"})
 """Those that may be below zero: what is divided by a cost then prefers dear places."""
+REASONS: Mapping[str, tuple[str, str]] = {
+    "expected improvement": ("largest expected improvement of {name}:", "width"),
+    "noisy expected improvement": ("largest noisy expected improvement of {name}:", "width"),
+    "probability of improvement": ("largest probability of an improvement of {name}:", "part"),
+    "knowledge gradient": ("largest knowledge gradient of {name}:", "width"),
+    "ucb": ("highest mean + 3 standard deviations: {name} =", "reading"),
+    "lcb": ("lowest mean - 3 standard deviations: {name} =", "reading"),
+    "maximum": ("highest expected value: {name} =", "reading"),
+    "minimum": ("lowest expected value: {name} =", "reading"),
+    "variance": ("largest uncertainty: {name} ±", "width"),
+    "gradient": ("largest slope times standard deviation of {name}", ""),
+    "target probability": ("largest probability that {name} is in {low:.4g}...{high:.4g}:", "part"),
+}
+"""What is said of what a place is worth, and whether that is a reading, in their units, or a part of 1."""
 
 Training = Literal["local", "global", "mcmc", "adam", "bo"]
 TRAINING_METHODS: Mapping[str, int] = {"local": 200, "global": 60, "mcmc": 1000, "adam": 300, "bo": 60}
@@ -267,7 +281,7 @@ class GpCAM(Led):
             raise PointError(f"noise gave {sd!r} for a point, expected a standard deviation above zero")
         return value, float(sd) ** 2
 
-    def _worth(self, rows: Array, underway: Array) -> Array:
+    def _worth(self, rows: Array, underway: Array) -> tuple[Array, Why]:
         gp = self._believing(underway)
         size = 1 if self._acquisition in JOINT else BLOCK
         scored = [
@@ -279,22 +293,31 @@ class GpCAM(Led):
             ).reshape(-1)
             for at in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / size))
         ]
-        return np.concatenate(scored)
+        worth = np.concatenate(scored)
 
-    def _likes_most(self, offers: Offers, underway: Array) -> tuple[Array, dict[str, Any]] | None:
+        def why(number: int) -> str:
+            alike = f"all {len(worth)} places are alike: " if worth.max() <= worth.min() else ""
+            return alike + self._because(float(worth[number]))
+
+        return worth, why
+
+    def _likes_most(self, offers: Offers, underway: Array) -> Chosen:
         known = self._count + len(self._avoid)
         with _random((self._seed, known, len(underway))), _as_model_error():
             if self._acquisition in JOINT and len(offers) > JOINT_OFFERED:
                 offers = offers.some(np.random.permutation(len(offers))[:JOINT_OFFERED])  # noqa: NPY002  seeded above
             elif isinstance(self._places, Box) and not _has_choice(self.space):
-                row = self.space.to_unit(self.space.from_unit(self._asked_for(underway)))
+                asked, worth = self._asked_for(underway)
+                row = self.space.to_unit(self.space.from_unit(asked))
                 avoid = self._stack([*self._avoid, *underway])
                 near = within(row, avoid, TOO_NEAR) | within(row, self._stack(self._rows), SAME)
                 if not near[0]:
-                    return row[0], dict(self.space.from_unit(row)[0])
+                    local = "local search for the " if self._search == "local" else ""
+                    return Chosen(row[0], dict(self.space.from_unit(row)[0]), local + self._because(worth))
             return super()._likes_most(offers, underway)
 
-    def _asked_for(self, underway: Array) -> Array:
+    def _asked_for(self, underway: Array) -> tuple[Array, float]:
+        """The (1, dimensions) row that gpCAM asks for, and what it is worth."""
         bounds = np.tile([0.0, 1.0], (self._places.dimensions, 1))
         answer = self._believing(underway).ask(
             bounds, acquisition_function=self._function(), position=self._origin(underway), method=self._search
@@ -302,7 +325,31 @@ class GpCAM(Led):
         row = np.asarray(answer["x"], float).reshape(1, -1)
         if not np.isfinite(row).all():
             raise ModelError("gpCAM asked for NaN")
-        return np.clip(row, 0.0, 1.0)
+        return np.clip(row, 0.0, 1.0), float(np.asarray(answer["f_a(x)"], float).reshape(-1)[0])
+
+    def _because(self, worth: float) -> str:
+        """Say what is the largest there, of its standardised value."""
+        if not isinstance(self._acquisition, str):
+            return f"largest value of {_name(self._acquisition)}: {worth:.3g}{self._per()}"
+        if self._acquisition not in REASONS:
+            return f"largest value of gpCAM's {self._acquisition!r}{self._per()}"
+        shift, width = self._scaling(self._anchor())
+        words, unit = REASONS[self._acquisition]
+        low, high = self._target or (math.nan, math.nan)
+        why = words.format(name=self._goal.objective, low=low, high=high)
+        if unit:
+            values = {"reading": self._goal.sign * (worth * width + shift), "width": worth * width, "part": worth}
+            why = f"{why} {values[unit]:.3g}"
+        why += self._per()
+        if self._acquisition not in ("expected improvement", "probability of improvement"):
+            return why
+        best = self._goal.sign * max(value for value, _ in self._values)
+        return f"{why}, best reading {best:.4g}"
+
+    def _per(self) -> str:
+        if self._cost is None:
+            return ""
+        return " per second" if self._cost.in_seconds else " per cost"
 
     def _function(self) -> Any:
         if self._acquisition in ("lcb", "minimum"):  # it learns what is to be minimized with the other sign
@@ -448,6 +495,7 @@ class _Cost:
         self._low = np.array([axis.low for axis in limits])
         self._width = np.array([axis.high - axis.low for axis in limits])
         self._function = None
+        self.in_seconds = isinstance(cost, Mapping)
         if not isinstance(cost, Mapping):
             self._function = cost
             return

@@ -24,9 +24,10 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from skysteer.errors import PointError, SpaceError
 from skysteer.model import Axis, Choice, Space
-from skysteer.protocols import HasSpace, KnowsPending, Optimizer, TrialFaultAware
+from skysteer.protocols import HasReasons, HasSpace, KnowsPending, Optimizer, TrialFaultAware
 from skysteer.recommenders._candidates import nearest
 from skysteer.recommenders._led import EVERY, fitted_to
+from skysteer.recommenders._wording import expected
 from skysteer.recommenders.estimator import Estimator
 
 SPACE = Space(Axis("x", -5, 5, units="mm"), Axis("y", -5, 5, units="mm"))
@@ -213,6 +214,102 @@ class TestBatches:
         (first,) = recommender.suggest()
         recommender.set_pending([{"x": first["x"], "y": first["y"]}])  # somebody else measures there
         assert distance(recommender.suggest()[0], first) > 1
+
+
+class TestReasons:
+    def test_the_space_is_filled_and_how_much_of_it_is_left_to_fill(self):
+        recommender = taught(2)
+        assert Estimator(SPACE, forest(), maximize="det").get_reasons() == []
+        recommender.suggest(4)
+        assert isinstance(recommender, HasReasons)
+        first, *_, led = recommender.get_reasons()
+        assert first == "even cover before the model leads, 3 of 5"
+        assert led.startswith("largest expected improvement: det = ")
+        assert led.endswith(", with 3 underway")
+        recommender.suggest(0)
+        assert recommender.get_reasons() == []
+
+    def test_beyond_the_filling_without_a_reading(self):
+        recommender = Estimator(SPACE, forest(), maximize="det")
+        recommender.suggest(6)
+        assert recommender.get_reasons()[-2:] == [
+            "even cover before the model leads, 5 of 5",
+            "even cover, no reading is known yet",
+        ]
+
+    @pytest.mark.parametrize(
+        ("goal", "acquisition", "words"),
+        [
+            ("maximize", "ei", "largest expected improvement: {det}, best expected so far {best:.4g}"),
+            ("minimize", "ei", "largest expected improvement: {det}, best expected so far {best:.4g}"),
+            ("maximize", "ucb", "highest mean + 2 standard deviations: {det}"),
+            ("minimize", "ucb", "lowest mean - 2 standard deviations: {det}"),
+            ("map", "max_variance", "known least: {det}"),
+        ],
+    )
+    def test_it_says_what_it_expects_in_the_units_of_the_objective(self, goal, acquisition, words):
+        sign = -1 if goal == "minimize" else 1
+        options = {goal: "det", "acquisition": acquisition}
+        recommender = taught(9, process(), lambda point: 3e3 + sign * 1e3 * bowl(point), **options)
+        (point,) = recommender.suggest()
+        mean, sd = recommender.predict([point])
+        known, _ = recommender.predict([axes for _, axes in recommender._points])
+        best = sign * (sign * known).max()
+        reason, _, _ = recommender.get_reasons()[0].partition(", farthest away of ")
+        assert reason == words.format(det=expected("det", mean[0], sd[0]), best=best)
+
+    def test_the_doubt_is_less_near_what_is_underway(self):
+        recommender = taught(9, process(), map="det")
+        recommender.suggest(2)
+        alone, second = recommender.get_reasons()
+        assert second.endswith(", with 1 underway")
+        recommender.set_pending(recommender.suggest())
+        recommender.suggest()
+        assert recommender.get_reasons() == [second]
+        assert "underway" not in alone
+
+    def test_a_forest_says_the_same_of_many_places(self):
+        recommender = taught(6, RandomForestRegressor(2))
+        recommender.suggest()
+        assert ", farthest away of " in recommender.get_reasons()[0]
+
+    def test_a_model_that_does_not_work(self):
+        recommender = taught(6, Broken())
+        recommender.suggest()
+        (reason,) = recommender.get_reasons()
+        assert reason.startswith("even cover, as the model cannot lead: Broken cannot be fitted to 6 readings, ")
+        assert recommender.report()["last_fallback"] in reason
+
+    def test_a_place_of_steps_that_was_measured_before(self):
+        space = Space(Axis("x", 0, 2, step=1))
+        recommender = taught(2, process(), lambda point: point["x"], space, map="det", initial=3)
+        recommender.ingest([{"x": x, "det": x} for x in (0.0, 1.0, 2.0)])
+        recommender.suggest()
+        (reason,) = recommender.get_reasons()
+        assert reason.startswith("known least: det = ")
+        assert reason.endswith(", measured before")
+
+    def test_the_last_of_a_list(self):
+        recommender = taught(
+            5, process(), lambda point: point["x"], [{"x": float(x)} for x in range(7)], maximize="det"
+        )
+        assert len(recommender.suggest(3)) == 2
+        assert recommender.get_reasons()[1] == "the only candidate that is left"
+        assert recommender.report()["fallbacks"] == 0
+
+    def test_they_stay_as_they_were_and_change_nothing(self):
+        recommender, silent = taught(8), taught(8)
+        points = recommender.suggest(2)
+        silent.suggest(2)
+        reasons = recommender.get_reasons()
+        assert cloudpickle.loads(cloudpickle.dumps(recommender)).get_reasons() == reasons
+        for each in (recommender, silent):
+            each.ingest(measured(points[:1]))
+            each.register_failures(points[1:])
+        assert recommender.get_reasons() == reasons
+        recommender.get_reasons().clear()
+        assert recommender.get_reasons() == reasons
+        assert (recommender.report(), recommender.suggest(2)) == (silent.report(), silent.suggest(2))
 
 
 class TestBadData:

@@ -299,6 +299,99 @@ class TestSuggestIsAQuestion:
             assert isinstance(recommender, ability)
 
 
+class TestReasons:
+    @pytest.mark.parametrize(
+        ("goal", "acquisition", "words"),
+        [
+            ("maximize", "maximum", "highest expected value: det = {mean:.3g}"),
+            ("minimize", "minimum", "lowest expected value: det = {mean:.3g}"),
+            ("maximize", "ucb", "highest mean + 3 standard deviations: det = {upper:.3g}"),
+            ("minimize", "lcb", "lowest mean - 3 standard deviations: det = {lower:.3g}"),
+            ("map", "variance", "largest uncertainty: det ± {sd:.3g}"),
+        ],
+    )
+    def test_it_says_what_gpcam_expects_in_the_units_of_the_objective(self, goal, acquisition, words):
+        sign = -1 if goal == "minimize" else 1
+        truth = lambda point: 3e3 + sign * 1e3 * math.sin(point["x"])  # noqa: E731
+        recommender = taught(7, truth, LIST, **{goal: "det", "acquisition": acquisition})
+        (mean,), (sd,) = recommender.predict(recommender.suggest())
+        said = {"mean": mean, "sd": sd, "upper": mean + 3 * sd, "lower": mean - 3 * sd}
+        assert recommender.get_reasons() == [words.format(**said)]
+
+    def test_of_a_space_gpcam_is_asked_and_says_the_same(self):
+        recommender = taught(7, lambda point: 1e3 * bowl(point), minimize="det", acquisition="lcb")
+        (mean,), (sd,) = recommender.predict(recommender.suggest())
+        (reason,) = recommender.get_reasons()
+        words, said = reason.split(" = ")
+        assert words == "lowest mean - 3 standard deviations: det"
+        assert float(said) == pytest.approx(mean - 3 * sd, rel=0.01)
+
+    @pytest.mark.parametrize("acquisition", ["expected improvement", "probability of improvement"])
+    def test_over_the_best_reading(self, acquisition):
+        recommender = taught(6, lambda point: -bowl(point), minimize="det", acquisition=acquisition)
+        recommender.suggest(2)
+        best = min(-bowl(axes) for _, axes in recommender._points)
+        first, second = recommender.get_reasons()
+        assert first.endswith(f", best reading {best:.4g}")
+        assert second.endswith(f", best reading {best:.4g}, with 1 underway")
+
+    def test_a_probability_has_no_units(self):
+        options = {"maximize": "det", "acquisition": "target probability", "target": (-1e9, 1e9)}
+        recommender = taught(6, lambda point: 1e3 * bowl(point), LIST, **options)
+        recommender.suggest()
+        words = "largest probability that det is in -1e+09...1e+09: 1"
+        assert recommender.get_reasons() == [f"all {len(LIST) - 6} places are alike: {words}"]
+
+    @pytest.mark.parametrize(
+        ("cost", "words"), [({"x": 1.0, "y": 0.1}, " per second"), (lambda o, x: 0 * x[:, 0] + 2, " per cost")]
+    )
+    def test_a_cost(self, cost, words):
+        recommender = taught(6, map="det", cost=cost)
+        recommender.suggest()
+        assert recommender.get_reasons()[0].endswith(words)
+
+    @pytest.mark.filterwarnings("ignore:scipy.optimize:DeprecationWarning")  # gpCAM's use of SciPy
+    def test_a_local_search_says_that_it_is_one(self):
+        recommender = taught(6, maximize="det", search="local")
+        recommender.suggest()
+        assert recommender.get_reasons()[0].startswith("local search for the largest expected improvement of det: ")
+
+    def test_a_function_of_your_own(self):
+        def corner(x, gp):
+            return x.sum(axis=1)
+
+        recommender = taught(6, maximize="det", acquisition=corner)
+        recommender.suggest()
+        assert recommender.get_reasons()[0].startswith("largest value of corner: ")
+
+    @pytest.mark.parametrize("acquisition", ACQUISITIONS)
+    def test_each_has_one(self, acquisition):
+        goal = ACQUISITIONS[acquisition] or "maximize"
+        target = (1.0, 1.5) if acquisition == "target probability" else None
+        recommender = taught(6, **{goal: "det"}, acquisition=acquisition, target=target, training=())
+        recommender.suggest()
+        (reason,) = recommender.get_reasons()
+        assert 20 < len(reason) < 90
+        assert "{" not in reason
+
+    def test_an_acquisition_that_fails(self):
+        def fails(x, gp):
+            raise RuntimeError("does not\n work.")
+
+        recommender = taught(6, maximize="det", acquisition=fails)
+        recommender.suggest()
+        (reason,) = recommender.get_reasons()
+        assert reason == "even cover, as the model cannot lead: gpCAM raised RuntimeError: does not work"
+
+    def test_they_are_the_same_after_a_journey_and_a_reading(self):
+        recommender = taught(7)
+        points = recommender.suggest(2)
+        reasons = recommender.get_reasons()
+        other = cloudpickle.loads(cloudpickle.dumps(recommender))
+        other.ingest(measured(points))
+        assert other.get_reasons() == reasons
+
+
 class TestBadData:
     def test_a_failed_point_and_one_without_a_reading_are_not_asked_again(self):
         recommender = taught(8)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import cloudpickle
 import numpy as np
@@ -243,6 +244,58 @@ class TestSuggestIsAQuestion:
         recommender = taught(name, 8, space=Space(Axis("x", 0, 1), Choice("slit", (1, 2))))
         for point in recommender.suggest(2):
             assert json.loads(json.dumps(point)) == point
+
+
+class TestReasons:
+    @pytest.mark.parametrize("name", ["pca", "nmf"])
+    def test_where_components_change(self, name):
+        recommender = taught(name, 8)
+        (point,) = recommender.suggest()
+        away = min(abs(axes["x"] - point["x"]) for _, axes in recommender._points)
+        (reason,) = recommender.get_reasons()
+        # One border, halfway between the two nearest places: of two kinds, the difference is about twice the spread.
+        assert re.fullmatch(
+            rf"xrd changes here \((1\.9|2|2\.\d) of its spread\), {away:.2g} of the range from any spectrum", reason
+        )
+
+    def test_between_which_clusters(self):
+        recommender = MAKE["cluster"](clusters=3)
+        border = {0.1: 0, 0.3: 0, 0.5: 1, 0.7: 1, 0.9: 2, 0.95: 2}
+        recommender.ingest([{"x": x, "xrd": PURE[kind].tolist()} for x, kind in border.items()])
+        (point,) = recommender.suggest()
+        assert 0.7 < point["x"] < 0.9 or 0.3 < point["x"] < 0.5
+        pair = "1 and 2" if point["x"] > 0.6 else "0 and 1"
+        (reason,) = recommender.get_reasons()
+        assert reason.startswith(f"border of clusters {pair} of xrd (undecided to ")
+        assert reason.endswith("), 0.1 of the range from any spectrum")
+
+    @pytest.mark.parametrize("name", ["pca", "cluster"])
+    def test_a_gap_that_is_only_wide(self, name):
+        recommender = MAKE[name](explore=5.0)
+        recommender.ingest(measured([{"x": x} for x in (0.0, 0.1, 0.2, 0.4, 0.45, 1.0)]))
+        (point,) = recommender.suggest()
+        assert point["x"] == pytest.approx(0.725, abs=0.02)
+        words = "wide gap where xrd changes little" if name == "pca" else "wide gap in cluster 1 of xrd"
+        assert recommender.get_reasons()[0].startswith(f"{words}, 0.2")
+
+    def test_spectra_that_are_all_the_same(self):
+        recommender = MAKE["cluster"]()
+        for _ in range(6):
+            recommender.ingest([{**point, "xrd": [1.0] * 9} for point in recommender.suggest()])
+        recommender.suggest()
+        assert recommender.get_reasons() == [
+            "even cover, as the model cannot lead: the spectra are the same everywhere"
+        ]
+
+    @pytest.mark.parametrize("name", MAKE)
+    def test_they_stay_as_they_were(self, name):
+        recommender = taught(name, 9)
+        points = recommender.suggest(3)
+        reasons = recommender.get_reasons()
+        assert [", with 1 underway" in reason for reason in reasons] == [False, True, False]
+        other = cloudpickle.loads(cloudpickle.dumps(recommender))
+        other.ingest(measured(points))
+        assert other.get_reasons() == reasons
 
 
 class TestBadSpectra:

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skysteer.model import Space
 from skysteer.recommenders._candidates import Array, nearest, places
-from skysteer.recommenders._led import Led, ModelError, fitted_to
+from skysteer.recommenders._led import Led, ModelError, Why, fitted_to
 from skysteer.recommenders._turns import Point
 
 from ._signals import Changes, Labels, Reader, clustered, distances, signals
@@ -187,7 +187,7 @@ class Decomposition(Led):
     def _read_all(self, points: Sequence[Point]) -> list[Any]:
         return list(self._reader.read_all(points, len(self._values[0]) if self._values else None))
 
-    def _worth(self, rows: Array, underway: Array) -> Array:
+    def _worth(self, rows: Array, underway: Array) -> tuple[Array, Why]:
         try:
             weights = self._weights()
         except ValueError as exc:  # linalg.LinAlgError is one
@@ -197,7 +197,15 @@ class Decomposition(Led):
             raise ModelError("the spectra are the same everywhere")
         measured = self._stack(self._rows)
         change = Changes(measured, weights)(rows) / usual
-        return nearest(rows, np.vstack([measured, underway])) * (change + self._explore)
+        away = nearest(rows, np.vstack([measured, underway]))
+
+        def why(number: int) -> str:
+            seen, name = change[number], self._reader.objective
+            if seen > self._explore:
+                return f"{name} changes here ({seen:.2g} of its spread), {_gap(away[number])}"
+            return f"wide gap where {name} changes little, {_gap(away[number])}"
+
+        return away * (change + self._explore), why
 
     def _weights(self) -> Array:
         parts = self._fitted_parts()
@@ -337,7 +345,7 @@ class Cluster(Led):
     def _read_all(self, points: Sequence[Point]) -> list[Any]:
         return list(self._reader.read_all(points, len(self._values[0]) if self._values else None))
 
-    def _worth(self, rows: Array, underway: Array) -> Array:
+    def _worth(self, rows: Array, underway: Array) -> tuple[Array, Why]:
         try:
             labels, centres = self._labelled()
         except ValueError as exc:
@@ -345,8 +353,19 @@ class Cluster(Led):
         if len(centres) < 2:
             raise ModelError("the spectra are the same everywhere")
         measured = self._stack(self._rows)
-        undecided = Changes(measured, _one_hot(labels, len(centres)))(rows)
-        return nearest(rows, np.vstack([measured, underway])) * (undecided + self._explore)
+        changes = Changes(measured, _one_hot(labels, len(centres)))
+        undecided = changes(rows)
+        away = nearest(rows, np.vstack([measured, underway]))
+
+        def why(number: int) -> str:
+            one, other = (int(labels[place]) for place in changes.between(rows[number]))
+            name = self._reader.objective
+            if undecided[number] > self._explore:
+                border = f"{min(one, other)} and {max(one, other)} of {name}"
+                return f"border of clusters {border} (undecided to {undecided[number]:.2g}), {_gap(away[number])}"
+            return f"wide gap in cluster {one} of {name}, {_gap(away[number])}"
+
+        return away * (undecided + self._explore), why
 
     def _labelled(self) -> tuple[Labels, Array]:
         m = fitted_to(self._count)
@@ -420,6 +439,10 @@ def _centres(spectra: Array, wanted: int | None, seed: int) -> Array:
     directions = directions[: max(found, clusters - 1)]
     labels = clustered((spectra - middle) @ directions.T, clusters, seed)
     return np.array([spectra[labels == number].mean(axis=0) for number in range(int(labels.max()) + 1)])
+
+
+def _gap(away: float) -> str:
+    return f"{away:.2g} of the range from any spectrum"
 
 
 def _one_hot(labels: Labels, count: int) -> Array:

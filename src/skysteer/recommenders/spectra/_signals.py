@@ -180,12 +180,14 @@ class Changes:
         """Return the change at (m, dimensions) rows, (m,), in the units of the weights."""
         changes = np.empty(len(rows))
         for at in np.array_split(np.arange(len(rows)), max(1, len(rows) * len(self._measured) // 200_000)):
-            away = distances(rows[at], self._measured)
-            closest = away.argmin(axis=1)
-            a = away[np.arange(len(at)), closest][:, None]
-            share = (away - a) / np.maximum(away + a, 1e-12) / WIDTH
-            changes[at] = (self._differences[closest] / (1.0 + np.square(share))).max(axis=1)
+            _, seen = self._seen(rows[at])
+            changes[at] = seen.max(axis=1)
         return changes
+
+    def between(self, row: Array) -> tuple[int, int]:
+        """Return the numbers of the measured places between which a (dimensions,) row is: the nearest one first."""
+        closest, seen = self._seen(row[None])
+        return int(closest[0]), int(seen[0].argmax())
 
     def around(self, rows: Array) -> tuple[Array, Array]:
         """Return mean and scatter, (m, k) each, of the weights around (m, dimensions) rows.
@@ -203,6 +205,14 @@ class Changes:
     def closest(self, rows: Array) -> Labels:
         """Return the number of the nearest measured place of each row, (m,)."""
         return distances(rows, self._measured).argmin(axis=1)
+
+    def _seen(self, rows: Array) -> tuple[Labels, Array]:
+        """The number of the nearest measured place of each row, (m,), and the change towards each of them, (m, n)."""
+        away = distances(rows, self._measured)
+        closest = away.argmin(axis=1)
+        a = away[np.arange(len(rows)), closest][:, None]
+        share = (away - a) / np.maximum(away + a, 1e-12) / WIDTH
+        return closest, self._differences[closest] / (1.0 + np.square(share))
 
 
 def distances(rows: Array, others: Array) -> Array:
