@@ -7,7 +7,7 @@ from decimal import Decimal
 
 PLAIN = range(-3, 6)
 """Powers of ten of numbers that are written without an exponent."""
-EXACT = 6
+EXACT = 8
 """So many digits are written of a mean that is known better than that."""
 
 
@@ -23,7 +23,7 @@ def expected(name: str, mean: float, sd: float) -> str:
     """
     mean, sd = float(mean), float(sd)
     if not math.isfinite(mean) or math.isnan(sd) or sd <= 0.0:
-        return f"{name} = {mean:.{EXACT}g}"
+        return f"{name} = {mean:z.6g}"
     if math.isinf(sd):
         return f"{name} = {mean:.4g} ± inf"
     sd = float(f"{sd:.1e}")

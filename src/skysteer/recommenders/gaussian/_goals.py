@@ -1,22 +1,11 @@
-"""What a Gaussian process is to look for, and the acquisition function that looks for it."""
+"""What a Gaussian process is to look for."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
-
-import numpy as np
-from numpy.typing import NDArray
-
-from skysteer.recommenders._matern import Array, Posterior
-
-from ._acquisition import Acquisition, Doubt, LogDoubt, LogImprovement, Together, UpperBound
-from ._blend import Blend
-from ._noisy import LogNoisyImprovement
-from ._pareto import LogChebyshev, LogHypervolume, reference_point, unbeaten
-from ._surrogate import QUIET, Surrogate
 
 AcquisitionName = Literal["log_ei", "ucb", "max_variance", "log_ehvi", "chebyshev"]
 """How a place is rated; docs/explanations/acquisition-functions.md says what each one asks."""
@@ -51,8 +40,13 @@ class Goal:
         if self.kind == "map":
             return f"map {', '.join(self.signs)}"
         if self.kind == "weighted":
-            return "maximize " + " + ".join(f"{weight:g} * {name}" for name, weight in self.weights.items())
+            return f"maximize {self.total}"
         return ", ".join(f"{'maximize' if sign > 0 else 'minimize'} {name}" for name, sign in self.signs.items())
+
+    @property
+    def total(self) -> str:
+        """The weighted sum, for people: ``"1 * a + -0.5 * b"``."""
+        return " + ".join(f"{weight:g} * {name}" for name, weight in self.weights.items())
 
     @property
     def is_log(self) -> bool:
@@ -142,89 +136,3 @@ _GOALS = {
     "map": "a map",
     "pareto": "several objectives",
 }
-
-
-class Beliefs:
-    """What the objectives are believed to be, and how good the measured points are.
-
-    Parameters
-    ----------
-    goal, surrogates
-        What is looked for, and the model of each objective.
-    allowed
-        (count,) which measured places are expected to keep the constraints; at least one.
-    """
-
-    def __init__(self, goal: Goal, surrogates: Mapping[str, Surrogate], allowed: NDArray[np.bool_]) -> None:
-        self._goal, self._surrogates, self._allowed = goal, surrogates, allowed
-        # (count, objectives) standardised
-        self._expected = np.column_stack([surrogates[name].expected() for name in goal.signs])
-
-    @property
-    def best(self) -> list[int]:
-        """Numbers of the best measured points by expectation: one, or the Pareto set; none of a map."""
-        if self._goal.kind == "map":
-            return []
-        numbers = np.flatnonzero(self._allowed)
-        if self._goal.kind == "pareto":
-            return [int(number) for number in numbers[unbeaten(self._expected[numbers])]]
-        return [int(numbers[np.argmax(self._total(self._expected)[numbers])])]
-
-    def wish(self, avoid: Array, reached: Array, seed: Sequence[int], *, alone: bool) -> Acquisition:
-        """Return the acquisition.
-
-        Parameters
-        ----------
-        avoid
-            (m, dimensions) rows where readings are taken to come out as expected.
-        reached
-            (k, dimensions) rows among them whose expected values count as reached.
-        seed
-            Of the weights of ``"chebyshev"``.
-        alone
-            Nothing is added to it; else it is a logarithm if it can be.
-        """
-        goal = self._goal
-        measured = [self._surrogates[name].posterior() for name in goal.signs]
-        believed = [posterior.believing(avoid) for posterior in measured]
-        values = self._expected[self._allowed]
-        if len(reached):
-            values = np.vstack([values, np.column_stack([posterior(reached)[0] for posterior in measured])])
-        if goal.kind == "pareto":
-            return self._pareto(believed, values, seed)
-        belief = believed[0] if goal.kind != "weighted" else Blend(believed, self._coefficients())
-        if goal.acquisition == "max_variance":
-            return Doubt(belief) if alone else LogDoubt(belief)
-        if goal.acquisition == "ucb":
-            return UpperBound(belief, goal.beta)
-        if goal.kind == "one" and believed[0].hyper.noise > QUIET:
-            rows = believed[0].rows
-            among = (rows[:, None] == reached[None]).all(axis=2).any(axis=1)
-            among[: len(self._allowed)] |= self._allowed
-            return LogNoisyImprovement(believed[0], among)
-        return LogImprovement(belief, float(self._total(values).max()))
-
-    def _pareto(self, believed: Sequence[Posterior], values: Array, seed: Sequence[int]) -> Acquisition:
-        if self._goal.acquisition == "max_variance":
-            return Together(*(LogDoubt(belief) for belief in believed))
-        reference = self._reference(values)
-        if self._goal.acquisition == "log_ehvi":
-            return LogHypervolume(believed, values, reference)
-        weights = np.abs(np.random.default_rng(seed).normal(size=len(believed))) + 0.05
-        return LogChebyshev(believed, values, reference, weights / np.linalg.norm(weights))
-
-    def _reference(self, values: Array) -> Array:
-        given = self._goal.reference
-        if given is None:
-            return reference_point(values)
-        return np.array([self._surrogates[name].standard(given[name]) for name in self._goal.signs])
-
-    def _total(self, values: Array) -> Array:
-        """(n,) what is to be large, of (n, objectives) standardised values."""
-        return values[:, 0] if self._goal.kind != "weighted" else values @ self._coefficients()
-
-    def _coefficients(self) -> list[float]:
-        """Weights of the standardised values, so that those of the readings are as given."""
-        weights = self._goal.weights.items()
-        raw = np.array([weight * self._surrogates[name].scale.width for name, weight in weights])
-        return list(raw / np.linalg.norm(raw))  # values of about one, as a single objective has them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,27 @@ from skysteer.model import Space
 from skysteer.recommenders._matern import Array
 
 from ._acquisition import Acquisition, Together
+from ._beliefs import Beliefs
 from ._constraints import Limit, Restraint
-from ._goals import Beliefs, Goal
+from ._goals import Goal
 from ._readings import Readings
+from ._reasons import Why, believed
 from ._surrogate import Given, Surrogate
+
+HOPEFUL = "no known place keeps the limits, the likeliest"
+"""What is looked for before anything better can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted next."""
+
+    acquisition: Acquisition
+    """How much a place is worth."""
+    around: Array | None
+    """(dimensions,) row around which to look more closely."""
+    why: Why
+    """What it rests on."""
 
 
 class Models:
@@ -91,10 +109,8 @@ class Models:
         allowed = self._keeps(self._readings.rows)
         return Beliefs(self._goal, self._objectives, allowed).best if allowed.any() else []
 
-    def wish(
-        self, underway: Array, failed: Array, seed: Sequence[int], *, alone: bool
-    ) -> tuple[Acquisition, Array | None]:
-        """Return what is wanted next, and a (dimensions,) row around which to look more closely.
+    def wish(self, underway: Array, failed: Array, seed: Sequence[int], *, alone: bool) -> Wish:
+        """Return what is wanted next.
 
         Parameters
         ----------
@@ -109,15 +125,20 @@ class Models:
         avoid = np.vstack([underway, failed])
         rows = self._readings.rows
         allowed = self._keeps(rows)
-        feasible = [each.feasibility(each.surrogate.posterior().believing(avoid)) for each in self._constraints]
+        limits = [(each, each.surrogate.posterior().believing(avoid)) for each in self._constraints]
         if not allowed.any():  # first of all a place that keeps the limits
-            wish = Together(*(feasible or [each.feasibility(each.surrogate.posterior()) for each in self.safe]))
-            return wish, np.clip(rows[int(np.argmax(wish(rows)))], 0.0, 1.0)
+            limits = limits or [(each, each.surrogate.posterior()) for each in self.safe]
+            kept = [(str(each.limit), each.feasibility(belief)) for each, belief in limits]
+            wish = Together(*(feasibility for _, feasibility in kept))
+            why = Why(HOPEFUL, tuple(believed(*each) for each in limits), limits=tuple(kept))
+            return Wish(wish, np.clip(rows[int(np.argmax(wish(rows)))], 0.0, 1.0), why)
+        kept = [(str(each.limit), each.feasibility(belief)) for each, belief in limits]
         beliefs = Beliefs(self._goal, self._objectives, allowed)
         best = beliefs.best
         around = np.clip(rows[best[sum(seed) % len(best)]], 0.0, 1.0) if best else None
         reached = underway[self._keeps(underway)]
-        return Together(beliefs.wish(avoid, reached, seed, alone=alone and not feasible), *feasible), around
+        wish, why = beliefs.wish(avoid, reached, seed, alone=alone and not kept)
+        return Wish(Together(wish, *(feasibility for _, feasibility in kept)), around, why.within(kept))
 
     def _keeps(self, rows: Array) -> NDArray[np.bool_]:
         """(m,) at which places all limits are expected to be kept."""

@@ -13,31 +13,21 @@ import numpy as np
 from skysteer.errors import NoRecommendation
 from skysteer.model import Space
 from skysteer.recommenders._bounded import bounded
-from skysteer.recommenders._matern import Array
-from skysteer.recommenders._sobol import sobol_rows
 from skysteer.recommenders._turns import Point, Turns
 
-from ._acquisition import Acquisition
+from ._chooser import Chooser, Chosen
 from ._constraints import limits
-from ._emptiest import emptiest
 from ._goals import AcquisitionName, goal_of
 from ._models import Models
 from ._readings import Readings
+from ._reasons import Reasons
 from ._report import about
-from ._safe import SafeRegion, safest_wanted
-from ._search import most_wanted
-from ._steps import FORBIDDEN, OnSteps, Steps
 from ._surrogate import given
-from ._travel import PerSecond, Seconds, Travel
+from ._travel import Travel
 
 __all__ = ["GaussianProcess", "Travel"]
 
 logger = logging.getLogger(__name__)
-
-MOSTLY_NOISE = 0.5
-"""Noise of so much of the variance of the readings: with less, they have a shape, and the model leads."""
-WIDENING = 3
-"""Every so many-th point inside a safe region is where the limits are known least, to widen it."""
 
 
 class GaussianProcess:
@@ -188,13 +178,17 @@ class GaussianProcess:
         )
         # Counts are often those of a narrow spot on a background: there the emptiest place is best from the start.
         self._sequence = 1 if counted else self._initial
-        self._steps = Steps(space)
+        self._chooser = Chooser(
+            space, self._readings, self._models, starts=self._starts, initial=self._initial, sequence=self._sequence,
+            travel=travel, gate=gate if self._goal.kind == "one" else None, seed=seed,
+        )  # fmt: skip
         made_of = (space, self._goal, kept, never, self._starts, self._initial, travel, length_scale, noise)
         self._turns = Turns("gaussian", (made_of, sorted(counted), gate, seed))
         self._strange = 0  # points that nobody asked this one for
         self._pending: list[Point] = []
         self._asked: dict[Any, dict[str, Any]] = {}  # what was suggested and not yet heard of
         self._fallback: str | None = None
+        self._reasons = Reasons()
 
     @property
     def space(self) -> Space:
@@ -230,19 +224,29 @@ class GaussianProcess:
         ValueError
             If there are `safe` limits and nothing is known to be safe: no initial points, and none told.
         """
+        self._reasons = Reasons()
         pending = self._space.to_unit([point for point in self._pending if not self._readings.knows(point)])
         named: list[dict[str, Any]] = []
+        chosen: list[Chosen] = []
         for number in self._turns.next(num_points):
             underway = np.vstack([pending, self._space.to_unit(named)])
             try:
-                point = self._next(number, underway, first=not named)
+                each = self._chooser.next(number, number + self._strange, underway, first=not named)
             except NoRecommendation:
                 if not named:
                     raise
                 break
-            named.append({**point, "_id": self._turns.id(number)})
+            if each.instead is not None:
+                self._fall_back(each.instead)
+            chosen.append(each)
+            named.append({**each.point, "_id": self._turns.id(number)})
         self._asked |= {point["_id"]: dict(point) for point in named}
+        self._reasons = Reasons(each.reason for each in chosen)
         return named
+
+    def get_reasons(self) -> list[str]:
+        """Say why each point of the newest `suggest` is asked for: what the model expected there, or what led."""
+        return self._reasons.sentences()
 
     def set_pending(self, points: Sequence[Point]) -> None:
         """Be told which suggestions are being measured: they are taken to come out as expected."""
@@ -301,7 +305,7 @@ class GaussianProcess:
         without a result, and ``outcomes`` the kernel of each model.
         """
         readings, models = self._readings, self._models
-        why = self._why_not(len(self._pending))
+        why = self._chooser.why_not(len(self._pending))
         leads = ("the safe region" if readings.count else "the initial points") if models.safe else "space filling"
         outcomes = models.outcomes.items() if readings.count else ()
         return {
@@ -347,130 +351,10 @@ class GaussianProcess:
             if self._turns.owns(name := point.get("_id")):
                 self._asked.pop(name, None)
 
-    def _next(self, number: int, underway: Array, *, first: bool) -> dict[str, Any]:
-        """The point of a number, after the rows that are under way; the first of an answer or a further one."""
-        if number < len(self._starts):
-            return dict(self._starts[number])
-        seed = (self._seed, self._known, len(underway))
-        if self._models.safe:
-            return self._point(self._safely(number, underway, seed, first=first))
-        why = self._why_not(len(underway))
-        row = None if why is not None else self._wanted(underway, seed)
-        if row is None:
-            self._fall_back(why or "every place has been measured, is on its way or failed")
-            row = self._filling(number, underway)
-        return self._point(row)
-
-    @property
-    def _known(self) -> int:
-        """How many points have an end."""
-        return self._readings.count + len(self._readings.avoid)
-
-    @property
-    def _failed(self) -> Array:
-        """(m, dimensions) places that failed, or gave no finite reading."""
-        return np.array(self._readings.avoid).reshape(-1, self._space.dimensions)
-
-    def _point(self, row: Array) -> dict[str, Any]:
-        return dict(self._space.from_unit(row[None])[0])
-
-    def _why_not(self, underway: int) -> str | None:
-        """Why the model does not choose the next point, when so many are under way; ``None`` where it does."""
-        count, known = self._readings.count, self._known
-        if known and not count:
-            return f"all {known} points failed or gave no finite reading"
-        if count < 2:
-            return f"a model needs two finite readings, there are {count}"
-        if self._models.safe:
-            return None
-        if known + underway < self._initial:
-            return f"{known + underway} of {self._initial} initial points are measured or on their way"
-        if self._is_blind():
-            return "nothing stands out and the readings look like noise"
-        return None
-
-    def _is_blind(self) -> bool:
-        """Whether nothing stands out and the readings look like noise."""
-        if self._gate is None or self._goal.kind != "one":
-            return False
-        (surrogate,) = self._models.objectives.values()
-        values = surrogate.values
-        middle = np.median(values)
-        spread = 1.4826 * np.median(np.abs(values - middle))
-        return bool(values.max() <= middle + self._gate * spread) and surrogate.hyper.noise > MOSTLY_NOISE
-
     def _fall_back(self, why: str) -> None:
         if why != self._fallback:
             logger.info("the model does not choose the next point: %s", why)
         self._fallback = why
-
-    def _filling(self, number: int, underway: Array) -> Array:
-        """The middle, the Sobol sequence, then what is emptiest; where places can be counted, its first row left."""
-        if not math.isfinite(self._steps.places):
-            if self._known + len(underway) >= self._sequence:
-                taken = np.vstack([self._readings.rows, self._failed, underway])
-                empty = emptiest(self._space, self._steps.numbers, taken, (self._seed, len(taken)))
-                if empty is not None:
-                    return empty
-            turn = number + self._strange
-            row = sobol_rows(self._space, self._seed, max(turn - 1, 0))[0]
-            return row if turn else np.where(self._steps.numbers, 0.5, row)
-        count = int(min(4096, 1 << math.ceil(math.log2(4 * self._steps.places))))
-        rows = self._steps.snap(sobol_rows(self._space, self._seed, 0, count))
-        rows = rows[~self._steps.same(rows, self._failed)]
-        if not len(rows):
-            raise NoRecommendation("every place of the space failed")
-        taken = self._steps.same(rows, np.vstack([underway, self._steps.snap(self._readings.rows)]))
-        return rows[number % len(rows)] if taken.all() else rows[~taken][0]
-
-    def _wish(self, underway: Array, seed: Sequence[int]) -> tuple[Acquisition, Array | None]:
-        """What is wanted next, by the second where a way costs; and a (dimensions,) row around which to look."""
-        wish, around = self._models.wish(underway, self._failed, seed, alone=self._travel is None)
-        if self._travel is None:
-            return wish, around
-        origin = underway[-1] if len(underway) else self._readings.last
-        return PerSecond(wish, Seconds(self._travel, self._space, origin)), around
-
-    def _wanted(self, underway: Array, seed: Sequence[int]) -> Array | None:
-        wish, around = self._wish(underway, seed)
-        avoid = np.vstack([underway, self._failed])
-        if not self._steps.matter:
-            return most_wanted(wish, self._space, seed, around=around, avoid=avoid)
-        for taken in (avoid, self._failed):  # where nothing else is left, once more what is on its way
-            on_steps = OnSteps(wish, self._steps, taken)
-            row = on_steps.climbed(most_wanted(on_steps, self._space, seed, around=around, avoid=taken))
-            if on_steps(row[None])[0] > FORBIDDEN:
-                return row
-        return None
-
-    def _safely(self, number: int, underway: Array, seed: Sequence[int], *, first: bool) -> Array:
-        """A row inside the safe region; before the first reading, rather than nothing, once more an initial point."""
-        if not self._readings.count:
-            if not self._starts and not self._known:
-                outcomes = ", ".join(each.limit.outcome for each in self._models.safe)
-                raise ValueError(
-                    f"nothing is known to be safe for {outcomes}: give initial=[points that are safe], "
-                    "or tell it points measured before"
-                )
-            starts = self._space.to_unit(self._starts)
-            starts = starts[~self._steps.same(starts, self._failed)]
-            if not len(starts):
-                raise NoRecommendation("every initial point failed, and no other is known to be safe")
-            if not first:
-                raise NoRecommendation("no further point is known to be safe")
-            self._fall_back("no initial point has a reading yet: once more an initial point")
-            return starts[number % len(starts)]
-        region = SafeRegion(self._models.safe)
-        rows = self._readings.rows
-        wish, _ = self._wish(underway, seed)
-        widens = (self._known + len(underway)) % WIDENING == 0
-        row = safest_wanted(
-            region.least_known(np.vstack([underway, self._failed])) if widens else wish,
-            region, rows[region(rows)], self._space, self._steps, seed, avoid=underway, never=self._failed,
-        )  # fmt: skip
-        if row is None:
-            raise NoRecommendation(f"after {self._readings.count} readings no place is known to keep {region.text}")
-        return row
 
 
 def _starts(space: Space, initial: int | Sequence[Point] | None) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from skysteer.recommenders._matern import Array
 
 from ._acquisition import Acquisition, LogDoubt, Together
 from ._constraints import Restraint
+from ._reasons import Why, believed
 from ._steps import Steps
 
 SIGMAS = 2.0
@@ -41,9 +42,11 @@ class SafeRegion:
         rooms = [restraint.room(posterior, rows, SIGMAS) for restraint, posterior in self._restraints]
         return np.min(rooms, axis=0)
 
-    def least_known(self, avoid: Array) -> Acquisition:
-        """Return the doubt about the limits when readings at rows `avoid` come out as expected."""
-        return Together(*(LogDoubt(posterior.believing(avoid)) for _, posterior in self._restraints))
+    def least_known(self, avoid: Array) -> tuple[Acquisition, Why]:
+        """Return the doubt about the limits when readings at rows `avoid` come out as expected, and what that is."""
+        found = [(restraint, posterior.believing(avoid)) for restraint, posterior in self._restraints]
+        why = Why("to widen what is safe, known least", tuple(believed(*each) for each in found))
+        return Together(*(LogDoubt(belief) for _, belief in found)), why
 
     @property
     def text(self) -> str:

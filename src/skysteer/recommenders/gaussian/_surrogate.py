@@ -52,6 +52,32 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
+class Units:
+    """From standardised values to the units of an outcome."""
+
+    scale: Scale
+    """How learnt values are standardised."""
+    flipped: bool = False
+    """Learnt values have the other sign."""
+    counts: bool = False
+    """Learnt values are square roots."""
+
+    def __call__(self, mean: Array, sd: Array) -> tuple[Array, Array]:
+        """Return (m,) mean and standard deviation of the outcome."""
+        mean, sd = self.scale.back(mean, sd)
+        mean = -mean if self.flipped else mean
+        if self.counts:
+            root = np.maximum(mean, 0.0)
+            return root**2 / 4.0 - 0.375, sd * root / 2.0
+        return mean, sd
+
+    def number(self, mean: Array, sd: Array) -> tuple[float, float]:
+        """Return the same of one place, as numbers."""
+        (value,), (doubt,) = self(mean, sd)
+        return float(value), float(doubt)
+
+
+@dataclass(frozen=True, slots=True)
 class Given:
     """What the user knows of the kernel, so that it is not fitted."""
 
@@ -168,6 +194,11 @@ class Surrogate:
         """How learnt values are standardised."""
         return self._fitted()[0]
 
+    @property
+    def units(self) -> Units:
+        """From standardised values to the units of the outcome, as of now."""
+        return Units(self.scale, self._flipped, self._counts)
+
     def posterior(self) -> Posterior:
         """Return what is believed after all readings, in standardised values."""
         if self._latest is None or self._latest[0] != self.count:
@@ -182,7 +213,7 @@ class Surrogate:
     def predict(self, rows: Array) -> tuple[Array, Array]:
         """Return (m,) mean and standard deviation at (m, dimensions) rows, in the units of the outcome."""
         mean, sd = self.posterior()(rows)
-        return self._as_measured(*self.scale.back(mean, sd))
+        return self.units(mean, sd)
 
     def standard(self, reading: float) -> float:
         """Return a reading, in the units of the outcome, as a standardised value."""
@@ -195,7 +226,7 @@ class Surrogate:
     def in_units(self, sd: float) -> float:
         """Return a small standardised difference as one in the units of the outcome, in the middle of the readings."""
         middle = self.scale(np.array([np.median(self.values)]))
-        return float(self._as_measured(*self.scale.back(middle, np.array([sd])))[1][0])
+        return self.units.number(middle, np.array([sd]))[1]
 
     def _fitted(self) -> tuple[Scale, Hyperparameters]:
         m = fitted_to(self.count)
@@ -270,10 +301,3 @@ class Surrogate:
     def _learnt(self, readings: Array) -> Array:
         values = 2.0 * np.sqrt(np.maximum(readings, 0.0) + 0.375) if self._counts else readings
         return -values if self._flipped else values
-
-    def _as_measured(self, mean: Array, sd: Array) -> tuple[Array, Array]:
-        mean = -mean if self._flipped else mean
-        if self._counts:
-            root = np.maximum(mean, 0.0)
-            return root**2 / 4.0 - 0.375, sd * root / 2.0
-        return mean, sd
