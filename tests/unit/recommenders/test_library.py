@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 import threading
 
 import cloudpickle
@@ -11,8 +12,9 @@ from bluesky_adaptive.protocols import Optimizer as TheirOptimizer
 
 from skysteer.errors import PointError
 from skysteer.model import Axis, Choice, Space
-from skysteer.protocols import HasBestPoints, HasSpace, KnowsPending, Optimizer, TrialFaultAware
+from skysteer.protocols import HasBestPoints, HasReasons, HasSpace, KnowsPending, Optimizer, TrialFaultAware
 from skysteer.recommenders import _fit
+from skysteer.recommenders._wording import expected
 from skysteer.recommenders.library import LibraryRecommender
 
 COUNT = 300
@@ -465,10 +467,108 @@ class TestBatches:
         assert seconds(ordered) < 0.8 * seconds(free)
 
 
+def step(point):
+    return 10.0 if point["x"] > 0.3 else 1.0
+
+
+class TestWhyItAsks:
+    """The numbers in a sentence are those of `predict`, in the units of the readings."""
+
+    def test_before_the_model_leads_and_before_any_question(self):
+        recommender = library(maximize="det")
+        assert recommender.get_reasons() == []
+        recommender.suggest(7)
+        *first, last = recommender.get_reasons()
+        assert first == [f"even cover before the model leads, {number} of 6" for number in range(1, 7)]
+        assert last == "even cover before the model leads, from 6 readings on"
+        recommender.ingest(measured(recommender.suggest(2)))
+        recommender.set_pending(recommender.suggest())
+        recommender.suggest()
+        assert recommender.get_reasons() == ["even cover before the model leads, 4 of 6"]
+
+    @pytest.mark.parametrize(("goal", "sign"), [("maximize", 1.0), ("minimize", -1.0)])
+    def test_an_improvement_over_the_best_that_is_expected(self, goal, sign):
+        recommender = taught(7, lambda point: 300.0 + sign * 50.0 * bowl(point), **{goal: "det"})
+        report = recommender.report()
+        (point,) = recommender.suggest()
+        (reason,) = recommender.get_reasons()
+        mean, sd = (each.item() for each in recommender.predict([point]))
+        best = max(sign * recommender.predict([axes])[0].item() for _, axes, _ in recommender.get_best_points()) * sign
+        found = re.fullmatch(r"largest expected improvement: (.*), best expected so far (.*)", reason)
+        assert found[1] == expected("det", mean, sd)
+        assert float(found[2]) == pytest.approx(best, abs=0.1 * sd)
+        assert recommender.report() == report
+
+    def test_what_is_told_later_or_sent_elsewhere_changes_nothing(self):
+        recommender = taught(12)
+        points = recommender.suggest(2)
+        reasons = recommender.get_reasons()
+        recommender.ingest([{**points[0], "det": 1e6}])
+        recommender.register_failures(points[1:])
+        assert recommender.get_reasons() == reasons
+        for other in (copy.deepcopy(recommender), cloudpickle.loads(cloudpickle.dumps(recommender))):
+            assert other.get_reasons() == reasons
+
+    def test_others_on_their_way_count(self):
+        recommender = taught(12, map="det")
+        recommender.set_pending(recommender.suggest())
+        recommender.suggest(2)
+        one, other = recommender.get_reasons()
+        assert one.startswith("known least beside 1 on their way: det = ")
+        assert other.startswith("known least beside 2 on their way: det = ")
+
+    def test_a_map_and_edges(self):
+        (point,) = (recommender := taught(12, map="det")).suggest()
+        value = expected("det", *(each.item() for each in recommender.predict([point])))
+        assert recommender.get_reasons() == [f"known least: {value}"]
+        sought = {"middle": ", edge sought at 5.5", 4.0: ", edge sought at 4", None: ""}
+        for level, rest in sought.items():
+            recommender = taught(14, step, edges="det", level=level)
+            (point,) = recommender.suggest()
+            value = expected("det", *(each.item() for each in recommender.predict([point])))
+            assert recommender.get_reasons() == [f"largest slope times doubt: {value}{rest}"]
+        recommender = taught(14, lambda point: 3.0, edges="det")
+        recommender.suggest()
+        (reason,) = recommender.get_reasons()
+        assert reason.startswith("no slope is seen, known least: det = 3.00 ± ")
+
+    def test_a_cover(self):
+        recommender = LibraryRecommender({"x": [0.0, 1.0, 4.0]}, features=["x"], cover=True, seed=1)
+        points = recommender.suggest(3)
+        first, *others = recommender.get_reasons()
+        assert first == "the first of an even cover, nothing is taken yet"
+        places = [point["x"] / 4 for point in points]
+        gaps = [abs(places[1] - places[0]), min(abs(places[2] - places[0]), abs(places[2] - places[1]))]
+        assert others == [f"farthest from all that were taken, by {gap:.3g} of the features' range" for gap in gaps]
+
+    def test_repeats_and_retries(self):
+        recommender = LibraryRecommender({"x": [0.0, 1.0]}, features=["x"], map="det", repeats=3, retries=2, initial=9)
+        recommender.ingest([{"x": x, "det": x} for x in (0.0, 0.0, 1.0, 1.0)])
+        recommender.retire([1])
+        recommender.register_failures(recommender.suggest())
+        recommender.suggest()
+        cover = "even cover before the model leads, 5 of 10; reading 3 of this sample"
+        assert recommender.get_reasons() == [f"{cover}; tried again after 1 failure"]
+        recommender.register_failures(recommender.suggest())
+        recommender.suggest()
+        assert recommender.get_reasons() == [f"{cover}; tried again after 2 failures"]
+        recommender.ingest([{**point, "det": 1.0} for point in recommender.suggest()])
+        assert recommender.suggest() == recommender.get_reasons() == []
+
+    def test_a_short_way_takes_the_reasons_along(self):
+        here, there = taught(12, maximize="det"), taught(12, maximize="det", travel={"x": 1.0, "y": 0.1})
+        points, ordered = here.suggest(8), there.suggest(8)
+        by_id = {point["_id"]: reason for point, reason in zip(points, here.get_reasons(), strict=True)}
+        ids = [point["_id"] for point in ordered]
+        assert ids != list(by_id)
+        assert there.get_reasons() == [by_id[name] for name in ids]
+
+
 class TestWhatItSays:
     def test_the_protocols_it_keeps(self):
         recommender = library(maximize="det")
-        for protocol in (Optimizer, TheirOptimizer, HasSpace, HasBestPoints, KnowsPending, TrialFaultAware):
+        ours = (Optimizer, HasSpace, HasBestPoints, HasReasons, KnowsPending, TrialFaultAware)
+        for protocol in (*ours, TheirOptimizer):
             assert isinstance(recommender, protocol)
 
     def test_the_prediction_is_in_the_units_of_the_objective(self):

@@ -12,6 +12,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from skysteer.errors import PointError
 from skysteer.recommenders import _fit
 from skysteer.recommenders._matern import JITTER, Hyperparameters
+from skysteer.recommenders._wording import expected
 from skysteer.recommenders.gaussian._acquisition import log_h
 from skysteer.recommenders.library import LibraryRecommender
 from skysteer.recommenders.library import _models as _library_models
@@ -210,8 +211,11 @@ class TestMemory:
         asked = set()
         while len(more := recommender.suggest(100)):
             asked |= {point["sample"] for point in more}
+            reasons, (mean, sd) = recommender.get_reasons(), recommender.predict(more)
             recommender.retire([point["sample"] for point in more])
         assert len(asked) == 550
+        value = expected("det", mean[-1], sd[-1])
+        assert reasons[-1] == f"no other is left; least known of those left out for memory: {value}"
 
     def test_a_large_library_takes_float32_by_itself(self):
         assert library().report()["readings_off_the_library"] == 0

@@ -9,11 +9,10 @@ import numpy as np
 
 from skysteer.recommenders._matern import Array
 
-from ._goals import Cover, Edge, Mask, first_best, improvement, spread
+from ._goals import FLOOR, Cover, Edge, Mask, first_best, improvement, spread
 from ._models import Model
+from ._reasons import Goal, Pick
 from ._whitened import Belief, Columns
-
-Goal = Literal["maximize", "minimize", "map", "edges", "cover"]
 
 MAY_BE = 3.0
 """A sample may well be so many standard deviations better than expected."""
@@ -42,12 +41,12 @@ class Chooser:
         self._rows, self._goal, self._level, self._seed, self._slack = rows, goal, level, seed, slack
         self._edge = (len(rows), Edge(rows)) if goal == "edges" else None
 
-    def far(self, count: int, askable: Mask, taken: Cover, underway: Sequence[Array]) -> list[int]:
+    def far(self, count: int, askable: Mask, taken: Cover, underway: Sequence[Array]) -> list[Pick]:
         """Return up to `count` samples, each far from all that were taken or are under way."""
         cover = taken.copy()
         for row in underway:
             cover.take(row)
-        chosen: list[int] = []
+        chosen: list[Pick] = []
         while len(chosen) < count:
             if np.isinf(cover.gap[0]):  # nothing was taken yet
                 worth = -((self._rows - spread(0, self._rows.shape[1], self._seed)) ** 2).sum(axis=1)
@@ -55,26 +54,27 @@ class Chooser:
                 worth = cover.gap
             if (number := first_best(worth, askable, 1e-9)) is None:
                 break
-            chosen.append(number)
+            chosen.append(Pick(number, "distance", gap=float(cover.gap[number])))
             askable[number] = False
             cover.take(self._rows[number])
         return chosen
 
-    def spread(self, count: int, askable: Mask, known: Sequence[Array], underway: Sequence[Array]) -> list[int]:
+    def spread(self, count: int, askable: Mask, known: Sequence[Array], underway: Sequence[Array]) -> list[Pick]:
         """Return up to `count` samples, nearest to the points of a sequence that fills the space."""
-        chosen: list[int] = []
+        chosen: list[Pick] = []
         for n in range(SPREAD):
             if len(chosen) == count:
                 return chosen
             number = nearest(self._rows, spread(n, self._rows.shape[1], self._seed))
             if askable[number]:
-                chosen.append(number)
+                chosen.append(Pick(number, "sequence"))
                 askable[number] = False
-        return chosen + self.far(count - len(chosen), askable, Cover(self._rows), [*known, *underway])
+        rest = self.far(count - len(chosen), askable, Cover(self._rows), [*known, *underway])
+        return chosen + [Pick(pick.number, "sequence") for pick in rest]
 
     def led(
         self, count: int, askable: Mask, model: Model, measured: Columns, flying: Sequence[int], values: Array
-    ) -> list[int]:
+    ) -> list[Pick]:
         """Return up to `count` samples that the model likes most, each as if those before it had come out as expected.
 
         Parameters
@@ -95,14 +95,29 @@ class Chooser:
             if column >= 0:
                 belief.add(column)
                 columns = np.append(columns, column)
-        chosen: list[int] = []
+        mean, level = model.posterior.mean, self._level_of(values)
+        best = float(mean[columns].max()) if len(columns) else -np.inf
+        chosen: list[Pick] = []
         free = askable[model.active]
         while len(chosen) < count and free.any():
             share = belief.left**APART if belief.count else None
-            worth = self._worth(model, belief.sd, columns, values, free, share)
+            sd = belief.sd
+            worth = self._worth(model, sd, columns, values, free, share)
             column = first_best(worth, free, self._slack)
             assert column is not None  # one is free
-            chosen.append(int(model.active[column]))
+            chosen.append(
+                Pick(
+                    int(model.active[column]),
+                    "model",
+                    mean=self._unit(model, mean[column]),
+                    sd=model.width * float(sd[column]),
+                    beside=belief.count,
+                    best=self._unit(model, best) if best > -np.inf else None,
+                    level=level,
+                    steep=self._edge is None or self._edge[1].slope(mean, column) > FLOOR,
+                )
+            )
+            best = max(best, float(mean[column]))
             free[column] = False
             if len(chosen) < count:
                 belief.add(column)
@@ -111,8 +126,10 @@ class Chooser:
         if len(chosen) < count and askable.any():
             # All others are used up: those left out for memory, the most doubtful first.
             rest = np.flatnonzero(askable)
-            _, sd = model.posterior.at(self._rows[rest])
-            chosen += rest[np.argsort(-sd, kind="stable")[: count - len(chosen)]].tolist()
+            mean, sd = model.posterior.at(self._rows[rest])
+            for n in np.argsort(-sd, kind="stable")[: count - len(chosen)].tolist():
+                at, doubt = self._unit(model, float(mean[n])), model.width * float(sd[n])
+                chosen.append(Pick(int(rest[n]), "doubt", mean=at, sd=doubt))
         return chosen
 
     def keeping(self, model: Model, values: Array) -> Array:
@@ -135,11 +152,19 @@ class Chooser:
             return improvement(model.posterior.mean, sd, measured, free, share)
         if self._edge is None or self._edge[0] != len(model.active):
             self._edge = len(model.active), Edge(self._rows[model.active])
-        level = None
-        if self._level is not None:
-            at = float(values.min() + values.max()) / 2.0 if isinstance(self._level, str) else self._level
-            level = (at - model.shift) / model.width
-        return self._edge[1](model.posterior.mean, sd, level)
+        at = self._level_of(values)
+        return self._edge[1](model.posterior.mean, sd, None if at is None else (at - model.shift) / model.width)
+
+    def _level_of(self, values: Array) -> float | None:
+        """Where an edge is looked for, in the units of the readings."""
+        if self._goal != "edges" or self._level is None:
+            return None
+        return float(values.min() + values.max()) / 2.0 if self._level == "middle" else float(self._level)
+
+    def _unit(self, model: Model, mean: float) -> float:
+        """What is expected, in the units of the readings."""
+        value = float(model.shift + model.width * mean)
+        return -value if self._goal == "minimize" else value
 
 
 def nearest(rows: Array, row: Array) -> int:

@@ -79,6 +79,10 @@ class Edge:
             worth -= 0.5 * np.minimum(((mean - level) / sd) ** 2, FAR)
         return worth
 
+    def slope(self, mean: Array, column: int) -> float:
+        """Return how steep it is at one sample, in standardised units over the whole range of a feature."""
+        return float(np.sqrt((((mean[self._near[column]] - mean[column]) * self._apart[column]) ** 2).sum()))
+
 
 def neighbours(rows: Array) -> tuple[NDArray[np.intp], Array]:
     """The nearest rows of each row, two a dimension, and one over their distances."""

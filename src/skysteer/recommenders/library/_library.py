@@ -17,10 +17,11 @@ from skysteer.recommenders._matern import Array
 from skysteer.recommenders._turns import Point, Turns
 from skysteer.recommenders.gaussian._readings import LARGEST
 
-from ._chooser import Chooser, Goal, nearest
+from ._chooser import Chooser, nearest
 from ._goals import Cover
 from ._match import Match
 from ._models import GIB, MOST_FITTED, Model, Models, taken_over
+from ._reasons import Goal, Pick, Question
 from ._route import short_way
 from ._samples import Samples, grid_samples, read_samples
 from ._states import SampleState, SampleStates, State
@@ -205,6 +206,7 @@ class LibraryRecommender:
         self._pending: list[tuple[Any, int, Array | None]] = []
         self._taken = Cover(self._samples.rows)
         self._last = -1  # the sample that was measured last
+        self._newest: Question | None = None
 
     # ------------------------------------------------------------ what a recommender does
 
@@ -283,10 +285,19 @@ class LibraryRecommender:
         ValueError
             If `num_points` is not a whole number, or below 0.
         """
-        numbers = self._chosen(_count(num_points))
+        picks = self._chosen(_count(num_points))
+        numbers = [pick.number for pick in picks]
         if self._speeds and len(numbers) > 1:
-            numbers = [numbers[n] for n in short_way(self._seconds(numbers), self._start())]
+            order = short_way(self._seconds(numbers), self._start())
+            picks, numbers = [picks[n] for n in order], [numbers[n] for n in order]
+        tried = [(int(self._states.measured[n]), int(self._states.failed[n])) for n in numbers]
+        begun = self._models.count + len(self._pending)
+        self._newest = Question(self._goal, self._objective or "", tuple(picks), tuple(tried), begun, self._first)
         return [{**self._samples.place(n), "_id": self._turns.id(self._attempt(n))} for n in numbers]
+
+    def get_reasons(self) -> list[str]:
+        """Say for each sample of the newest answer what was expected of it, or how far it is from the others."""
+        return [] if self._newest is None else self._newest.reasons()
 
     def set_pending(self, points: Sequence[Point]) -> None:
         """Be told which suggestions are being measured: they are taken to come out as expected."""
@@ -409,7 +420,7 @@ class LibraryRecommender:
 
     @property
     def _first(self) -> int:
-        return taken_over(self._initial)
+        return taken_over(max(2, self._initial))
 
     def _leader(self, model: Model | None) -> str:
         if self._goal == "cover":
@@ -469,7 +480,7 @@ class LibraryRecommender:
             self._samples.ids[number], states.of(number), int(states.measured[number]), int(states.failed[number])
         )
 
-    def _chosen(self, count: int) -> list[int]:
+    def _chosen(self, count: int) -> list[Pick]:
         askable, rows = self._states.askable(), self._samples.rows
         underway = [rows[number] if row is None else row for _, number, row in self._pending]
         if self._goal == "cover":
