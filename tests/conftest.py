@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import signal
 import threading
 import time
 import weakref
@@ -14,6 +15,10 @@ from typing import Any
 
 import psutil
 import pytest
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before any test imports numpy, EPICS or matplotlib; the Makefile sets the same.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

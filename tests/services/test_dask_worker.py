@@ -30,7 +30,7 @@ from skysteer.watchdog import Watchdog
 from skysteer.workers import ThreadWorker
 
 SPACE = Space(Axis("x", -5, 5, units="mm"))
-PATIENCE = 20.0
+PATIENCE = 45.0
 """Seconds for a process to start on a busy machine."""
 
 
