@@ -18,7 +18,7 @@ from gest_api.vocs import VOCS
 
 from skysteer.errors import NoRecommendation, PointError, RecommenderError
 from skysteer.model import Axis, Choice, Space
-from skysteer.protocols import HasBestPoints, KnowsPending, Recommender, TrialFaultAware
+from skysteer.protocols import HasBestPoints, HasReasons, KnowsPending, Recommender, TrialFaultAware
 from skysteer.recommenders import Sobol
 from skysteer.recommenders.foreign import BlueskyAdaptive, Generator, Learner, TellAsk, as_recommender
 from skysteer.testing import check_recommender, recommender_checks
@@ -367,7 +367,70 @@ def test_bad_points_are_refused_and_none_beside_them_is_told():
         assert agent.told == []
 
 
+class Telling(Randomly):
+    """Says why, too."""
+
+    def ask(self, n_points=None):
+        points = super().ask(n_points)
+        self.why = [f"for {x:.4g}" for x, _ in points]
+        return points
+
+    def get_reasons(self):
+        return self.why
+
+
+def test_an_agent_that_says_why_is_passed_on_with_each_of_its_points():
+    assert not isinstance(TellAsk(Randomly(), ["x", "y"], "det"), HasReasons)
+    recommender = TellAsk(Telling(), ["x", "y"], "det")
+    assert isinstance(recommender, HasReasons)
+    assert recommender.get_reasons() == []
+    points = recommender.suggest(2)
+    assert recommender.get_reasons() == [f"for {point['x']:.4g}" for point in points]
+    recommender.ingest([{**points[0], "det": 1.0}])
+    assert len(recommender.get_reasons()) == 2, "as of the newest question"
+    more = recommender.suggest(3)
+    assert more[0] == points[1]
+    assert recommender.get_reasons() == [f"for {point['x']:.4g}" for point in more], "also of what was asked before"
+    recommender = cloudpickle.loads(cloudpickle.dumps(recommender))
+    assert recommender.get_reasons() == [f"for {point['x']:.4g}" for point in more]
+    recommender.ingest([{**point, "det": 1.0} for point in more])
+    recommender.suggest()
+    recommender.suggest(2)
+    assert [bool(reason) for reason in recommender.get_reasons()] == [False, True], "nobody asked why in between"
+
+
+@pytest.mark.parametrize("found", ["no", ["one"]])
+def test_an_agent_that_does_not_say_why_for_each_point_is_refused(found):
+    agent = Telling()
+    agent.get_reasons = lambda: found
+    recommender = TellAsk(agent, ["x", "y"], "det")
+    recommender.suggest(2)
+    with pytest.raises(TypeError, match="expected a sentence for each of 2 points, found"):
+        recommender.get_reasons()
+
+
 # ------------------------------------------------------------ generators
+
+
+def test_a_generator_that_says_why_is_passed_on_behind_the_first_points():
+    class Says(Standardly):
+        def suggest(self, num_points):
+            points = super().suggest(num_points)
+            self.why = [f"for {point['x']:.4g}" for point in points]
+            return points
+
+        def get_reasons(self):
+            return self.why
+
+    assert not isinstance(Generator(Standardly()), HasReasons)
+    recommender = Generator(Says(), initial=3)
+    first = [f"even cover before the generator is asked, {number} of 3" for number in (1, 2, 3)]
+    recommender.suggest(2)
+    assert recommender.get_reasons() == first[:2]
+    points = recommender.suggest(5)
+    assert recommender.get_reasons() == [*first, *(f"for {point['x']:.4g}" for point in points[3:])]
+    report = check_recommender(lambda: Generator(Says()), SPACE, ["det"], pure=False, process=False, sizes=())
+    assert {result.name: result.outcome for result in report.results}["reasons"] == "passed"
 
 
 def test_names_limits_and_choices_of_a_generator_are_those_of_its_vocs():
@@ -604,8 +667,18 @@ def test_any_optimizer_with_their_methods_may_be_wrapped():
     recommender.ingest([{**point, "det": 9.0}, {"x": 3.0, "det": 9.0, "_id": "other"}])
     assert optimizer.told == [{**point, "det": 2.0}, {"x": 3.0, "det": 1.0}]
     assert recommender.get_best_points() == [(1, {"x": 1.0}, {"det": 2.0})]
+    assert not isinstance(recommender, HasReasons)
     assert isinstance(recommender, TrialFaultAware)
     recommender.register_failures(recommender.suggest())
+
+
+def test_an_optimizer_that_says_why_is_passed_on():
+    optimizer = Theirs()
+    optimizer.get_reasons = lambda: [f"number {optimizer.count}"]
+    recommender = BlueskyAdaptive(optimizer, space=LINE)
+    assert isinstance(recommender, HasReasons)
+    recommender.suggest()
+    assert recommender.get_reasons() == ["number 1"]
 
 
 def test_a_bad_option_is_refused():

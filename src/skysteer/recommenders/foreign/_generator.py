@@ -77,6 +77,10 @@ class Generator:
         self._questions = Questions("generator", (space, self._outputs))
         self._worst: dict[str, float] | None = None
         self._owed: list[dict[str, Any]] = []
+        self._first: list[int] = []  # which of the initial points came with the last new ones
+        self._was_asked = False  # whether others of them are the generator's
+        if callable(getattr(generator, "get_reasons", None)):  # where the generator does not say why, nobody asks
+            self.get_reasons = self._get_reasons
 
     @property
     def space(self) -> Space:
@@ -123,11 +127,23 @@ class Generator:
                 self._owed.append(self._named(asked, point, mine=True))
         self._pay()
 
+    def _get_reasons(self) -> list[str]:
+        """Say why each point of the newest answer is asked for, as the generator said when it answered with it."""
+        return self._questions.why(self._said)
+
+    def _said(self) -> Sequence[str]:
+        first = [f"even cover before the generator is asked, {number + 1} of {self._initial}" for number in self._first]
+        said: Sequence[str] = self._generator.get_reasons() if self._was_asked else []
+        return [*first, *said] if first else said
+
     def _new(self, count: int) -> list[dict[str, Any]]:
         count_first = min(count, max(self._initial - self._begun, 0))
         first = self._space.from_unit(sobol_rows(self._space, 0, self._begun, count_first)) if count_first else []
+        numbers = list(range(self._begun, self._begun + len(first)))
         self._begun += len(first)
-        return [*first, *self._asked(count - len(first))] if count > len(first) else list(first)
+        asked = self._asked(count - len(first)) if count > len(first) else []
+        self._first, self._was_asked = numbers, bool(asked)
+        return [*first, *asked]
 
     def _asked(self, count: int) -> list[dict[str, Any]]:
         try:

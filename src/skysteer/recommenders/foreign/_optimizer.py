@@ -75,6 +75,8 @@ class BlueskyAdaptive:
             self.space = space
         if hasattr(optimizer, "get_best_points"):
             self.get_best_points = self._get_best_points
+        if hasattr(optimizer, "get_reasons"):
+            self.get_reasons = self._get_reasons
         if hasattr(optimizer, "register_suggestions"):
             self.register_suggestions = self._register_suggestions
         if hasattr(optimizer, "should_stop"):
@@ -135,6 +137,10 @@ class BlueskyAdaptive:
     def _get_best_points(self) -> list[tuple[Any, dict[str, Any], dict[str, Any]]]:
         """Return ``(_id, axes, objectives)`` of the best reading, or of each Pareto-optimal one; first none."""
         return [(name, plain(axes), plain(objectives)) for name, axes, objectives in self._kind.best()]
+
+    def _get_reasons(self) -> Sequence[str]:
+        """Say why each point of the newest answer is asked for, in the words of the optimizer."""
+        return self._kind.reasons()
 
     def _register_suggestions(self, suggestions: Sequence[Point]) -> list[dict[str, Any]]:
         """Return the suggestions with the ``_id`` that the optimizer gives them."""

@@ -23,6 +23,9 @@ class Questions:
         self._open: dict[Hashable, dict[str, Any]] = {}
         self._ended: set[Hashable] = set()
         self._pending: set[Hashable] = set()
+        self._newest: list[Hashable] = []
+        self._unsaid: list[Hashable] = []  # what the agent answered last, until it has said why
+        self._why: dict[Hashable, str] = {}
 
     def take(self, num_points: int | None, ask: Callable[[int], Sequence[Point]]) -> list[dict[str, Any]]:
         """Return open points that are not on their way, and ask for as many as are missing.
@@ -32,14 +35,30 @@ class Questions:
         wanted = 1 if num_points is None else num_points
         free = [name for name in self._open if name not in self._pending]
         if len(free) < wanted:
-            for point in ask(wanted - len(free)):
+            points = ask(wanted - len(free))
+            self._unsaid = []
+            for point in points:
                 name: Any = point.get("_id")
                 if name is None:
                     name = self._turns.id(self._count)
                     self._count += 1
                 self._open[name] = {**point, "_id": name}
                 free.append(name)
-        return [dict(self._open[name]) for name in free[:wanted]]
+                self._unsaid.append(name)
+        self._newest = free[:wanted]
+        self._why = {name: why for name, why in self._why.items() if name in self._open}
+        return [dict(self._open[name]) for name in self._newest]
+
+    def why(self, say: Callable[[], Sequence[str]]) -> list[str]:
+        """Return why each point of the newest answer is asked for: `say` gives it of all that `ask` returned last."""
+        if self._unsaid:
+            said = say()
+            sentences = [] if isinstance(said, str) else list(said)
+            if len(sentences) != len(self._unsaid):
+                raise TypeError(f"expected a sentence for each of {len(self._unsaid)} points, found {said!r}")
+            self._why |= dict(zip(self._unsaid, sentences, strict=True))
+            self._unsaid = []
+        return [self._why.get(name, "") for name in self._newest]
 
     def end(self, point: Point) -> dict[str, Any] | None:
         """Close the question that a point answers; return what was asked for, or ``None`` if nobody asked here."""

@@ -93,6 +93,8 @@ class TellAsk:
         self._worst: list[float] | None = None
         self._owed: list[list[Any]] = []
         self._failed: list[list[Any]] = []
+        if callable(getattr(agent, "get_reasons", None)):  # where the agent does not say why, nobody asks
+            self.get_reasons = self._get_reasons
 
     def ingest(self, points: Sequence[Point]) -> None:
         """Tell the agent measured points, at the readback. Points already seen (same ``_id``) change nothing.
@@ -132,6 +134,10 @@ class TellAsk:
             if not self._questions.knows(point) and (asked := self._questions.end(point)) is not None:
                 self._lose([asked[axis] for axis in self._axes])
         self._pay()
+
+    def _get_reasons(self) -> list[str]:
+        """Say why each point of the newest answer is asked for, as the agent said when it answered with it."""
+        return self._questions.why(self._agent.get_reasons)
 
     def _new(self, count: int) -> list[dict[str, Any]]:
         ask = getattr(self._agent, self._ask)
