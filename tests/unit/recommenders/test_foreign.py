@@ -397,6 +397,8 @@ def test_an_agent_that_says_why_is_passed_on_with_each_of_its_points():
     recommender.suggest()
     recommender.suggest(2)
     assert [bool(reason) for reason in recommender.get_reasons()] == [False, True], "nobody asked why in between"
+    recommender.suggest()
+    assert recommender.get_reasons() == [""]
 
 
 @pytest.mark.parametrize("found", ["no", ["one"]])
