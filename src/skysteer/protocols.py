@@ -174,7 +174,7 @@ class HasReasons(Protocol):
         sequence of str
             One for each point, in their order, ``""`` where there is nothing
             to say: what the choice rests on, in the units of the readings, in
-            a few words: ``"largest expected improvement: det = 38 ± 6, best so far 41"``.
+            a few words: ``"largest expected improvement: det = 38 ± 6, best expected so far 41"``.
         """
         ...
 

@@ -161,14 +161,36 @@ def test_every_point_says_why_it_was_measured(scan, folder):
     assert "sample: copper 12" in text
     assert "-- the scan ended, success: max_points=6 reached" in text
     assert all(len(line) <= 80 for line in text.splitlines())
-    wide = said("show", "--folder", folder, columns=120)
+    wide = said("show", "--folder", folder, columns=170)
     rows = [line for line in wide.splitlines() if re.match(r" *\d+  +\d+\.\d\d ", line)]
     assert len(rows) == 6
     assert rows[0].endswith("given at the start")
-    assert rows[1].endswith("question 1; knew nothing, 1 on the way")
-    assert rows[5].endswith("question 5; knew 4, 1 on the way")
+    assert rows[1].endswith("before the model leads, 2 of 5; knew nothing, 1 on the way")
+    assert rows[5].endswith(
+        "emptiest place, as nothing stands out and the readings look like noise; knew 4, 1 on the way"
+    )
+    assert "what the one who suggested this place said of it" in in_one_line(text)
     assert "thought" in wide
     assert "\x1b" not in text  # plain where it is no terminal
+
+
+def test_of_a_recommender_that_does_not_say_why_the_question_is_named(scan, folder):
+    scan(Random(XY, seed=0), 3)
+    text = said("show", "--folder", folder, columns=120)
+    rows = [line for line in text.splitlines() if re.match(r" *\d+  +\d+\.\d\d ", line)]
+    assert [row.rpartition("  ")[2] for row in rows] == [
+        "question 1; knew nothing", "question 2; knew 1", "question 3; knew 2",
+    ]  # fmt: skip
+    assert "the question that the recommender answered with this place" in in_one_line(text)
+
+
+def test_each_point_of_a_batch_has_its_own_reason(scan, folder):
+    scan(Sequence([{"x": 1.0, "y": 1.0}, {"x": 2.0, "y": 2.0}]), 2, batch=2)
+    rows = [line for line in said("show", "--folder", folder, columns=140).splitlines() if "of the 2 given" in line]
+    assert [row.rpartition("  ")[2] for row in rows] == [
+        "question 1 (1 of 2): point 1 of the 2 given",
+        "question 1 (2 of 2): point 2 of the 2 given; knew nothing",
+    ]
 
 
 def test_what_was_decided_in_between_is_in_its_place(scan, beam, folder):
@@ -177,7 +199,7 @@ def test_what_was_decided_in_between_is_in_its_place(scan, beam, folder):
     lines = said("show", "--folder", folder, columns=140).splitlines()
     given_up = next(n for n, line in enumerate(lines) if "* given up: x = " in line)
     assert "det: trigger 2 failed" in lines[given_up]
-    assert re.match(r" *1 .*question 1; knew nothing", lines[given_up - 1])
+    assert re.match(r" *1 .*Sobol sequence, number 1", lines[given_up - 1])
     failed = next(n for n, line in enumerate(lines) if "* the recommender failed: " in line)
     assert re.match(r" *3 .*the fallback; knew 2", lines[failed + 1])
     assert "1 question without an answer" in " ".join(lines)
@@ -210,7 +232,7 @@ def test_a_point_that_was_measured_and_not_told_is_shown(scan, folder):
     decisions.write_bytes(b"".join(lines[:sixth]))
     text = in_one_line(said("show", "--folder", folder, columns=120))
     assert "came to 6 points" in text
-    assert "question 6; knew 5; not told any more" in text
+    assert "the readings look like noise; not told any more" in text
 
 
 def test_an_event_that_was_measured_again_is_no_point_of_its_own(scan, folder):
@@ -248,6 +270,7 @@ def test_one_point_is_audited_with_all_that_was_known(scan, folder):
     assert f"point 8 of run {uid[:8]}" in text
     assert "GaussianProcess suggested it" in text
     assert "(question 8)" in text
+    assert "It said of this point: " in text
     assert "It looks for the highest det." in text
     assert "it knew 7 points; the newest 5:" in text
     assert "the best reading of these: point" in text
@@ -272,7 +295,7 @@ def test_of_many_points_the_first_and_the_last_are_shown(scan, folder):
     text = said("show", "--folder", folder)
     assert "... 30 points more; --points 21..50 shows them ..." in text
     middle = said("show", "--folder", folder, "--points", "21..23")
-    assert len(re.findall(r"question 2[123];", middle)) == 3
+    assert len(re.findall(r"Sobol sequence, number 2[123]\n", middle)) == 3
     assert len(json.loads(said("show", "--folder", folder, "--json"))["timeline"]) == 71
 
 

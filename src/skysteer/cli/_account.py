@@ -312,7 +312,7 @@ class _Teller:
     ) -> None:  # fmt: skip
         suggestion, answer, launch = self._of.get(name or "", (None, None, 0))
         point = Measured(self._number, time, run, seq_num, axes, read, "", suggestion, answer)
-        why = _why(point, name)
+        why = _why(point, name, self._account.before)
         if answer is not None and launch < self._launch:
             why += ", asked before the cut"
         self._line.append(replace(point, why=why + besides))
@@ -362,8 +362,8 @@ class _Teller:
                 pass  # a question that was asked ahead, a checkpoint that was written
 
 
-def _why(point: Measured, name: str | None) -> str:
-    """Why a point was measured that answers the suggestion of this name."""
+def _why(point: Measured, name: str | None, before: int) -> str:
+    """Why a point was measured that answers the suggestion of this name; `before` is known from before the run."""
     suggestion, answer = point.suggestion, point.answer
     if suggestion is not None and suggestion.origin == "initial":
         return "given at the start"
@@ -373,11 +373,11 @@ def _why(point: Measured, name: str | None) -> str:
     who = "the fallback" if answer.origin == "fallback" else f"question {answer.question + 1}"
     if parts > 1:
         who += f" ({answer.suggestions.index(suggestion) + 1} of {parts})"
-    knew = f"knew {answer.told or 'nothing'}" + (f", {len(answer.pending)} on the way" if answer.pending else "")
+    knew = f"; knew {answer.told or 'nothing'}" + (f", {len(answer.pending)} on the way" if answer.pending else "")
     if not point.reason:
-        return f"{who}; {knew}"
-    alone = answer.origin == "recommender" and parts == 1
-    return f"{point.reason}; {knew}" if alone else f"{who}: {point.reason}; {knew}"
+        return who + knew
+    said = point.reason if answer.origin == "recommender" and parts == 1 else f"{who}: {point.reason}"
+    return said if answer.told - before == point.number - 1 and not answer.pending else said + knew
 
 
 def known_by(record: Record) -> str:

@@ -20,6 +20,8 @@ LABELS = 12
 """Columns of the words at the left of a header."""
 NARROW = 26
 """Columns that the reasons need; else they get lines of their own."""
+WORDY = 72
+"""Columns for reasons in words, before there is a column that only says how long the recommender thought."""
 COLOURS: Mapping[str, str] = {
     "given up": "yellow", "refused": "yellow", "worker": "yellow", "checkpoint": "yellow", "again": "cyan",
     "verdict": "magenta", "steering": "magenta", "resumed": "cyan", "run": "cyan", "end": "green",
@@ -205,6 +207,7 @@ class Columns:
         self._decimals = decimals(self.account)
         self._places = self._names("axes", self.account.space)
         self._reads = self._names("objectives", None)
+        self._worded = any(each.reason for each in self.shown)
         self._waits = not self.bare and any(each.answer is not None for each in self.shown)
         times = [each.time - self.account.began for each in self.account.timeline]
         self._span = max(times, default=0.0)
@@ -266,7 +269,7 @@ class Columns:
             if (
                 self._tall
                 or (self.bare and left >= 0)
-                or left >= NARROW + 8
+                or left >= (WORDY if self._worded else NARROW + 8)
                 or (left >= NARROW and not (self.thought and self._waits))
             ):
                 return

@@ -172,8 +172,11 @@ def _gap(low: int, high: int, others: int = 0) -> str:
     return f"... {many:,} point{'s' * (many != 1)}{besides} more; --points {low}..{high} shows them ..."
 
 
-SAID = "what the one who suggested this place said of it when it was asked"
-ASKED = "the question that the recommender answered with this place"
+SAID = (
+    "what the one who suggested this place said of it when it was asked, and how many points it knew then where it "
+    "did not know all above"
+)
+ASKED = "the question that the recommender answered with this place, and how many points it knew then"
 
 
 def _legend(account: Account, columns: int) -> list[str]:
@@ -183,7 +186,7 @@ def _legend(account: Account, columns: int) -> list[str]:
         return []
     said = any(each.reason for each in account.points)
     words = (
-        f"why there: {SAID if said else ASKED}, and how many points it knew then. "
+        f"why there: {SAID if said else ASKED}. "
         "waited: from the question to the answer."
     )
     audited = f"skysteer show {account.named} --point N says what was known when point N was chosen."

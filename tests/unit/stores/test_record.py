@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,15 @@ def test_every_decision_comes_back_as_it_was_in_order(tmp_path):
     assert sum(map(len, kinds)) == len(DECISIONS)
     assert record.problems == ()
     assert record.incomplete == ()
+
+
+def test_a_record_from_before_there_were_reasons_is_read(tmp_path):
+    answer = suggested(FIRST, SECOND)
+    written(tmp_path / "runs", answer)
+    (path,) = (tmp_path / "runs").glob("2*.jsonl")
+    path.write_text(path.read_text().replace(',"reason":""', ""))
+    assert "reason" not in json.loads(path.read_text().splitlines()[-2])["doc"]["data"]
+    assert repr(Record.read(tmp_path / "runs").decisions) == repr((answer,))
 
 
 @pytest.mark.parametrize(

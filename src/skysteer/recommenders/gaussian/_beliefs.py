@@ -79,14 +79,14 @@ class Beliefs:
             return UpperBound(belief, goal.beta), Why(rating, (total,), reach=(reach, goal.beta))
         totals = self._total(values)
         best = float(totals.max())
-        standing = "best so far" if np.argmax(totals) < self._allowed.sum() else "best on its way"
+        standing = "best expected so far" if np.argmax(totals) < self._allowed.sum() else "best on its way"
+        why = Why("largest expected improvement", (total,), (standing, best))
         if goal.kind == "one" and believed[0].hyper.noise > QUIET:
             rows = believed[0].rows
             among = (rows[:, None] == reached[None]).all(axis=2).any(axis=1)
             among[: len(self._allowed)] |= self._allowed
-            why = Why("largest expected improvement", (total,), (f"{standing} about", best))
             return LogNoisyImprovement(believed[0], among), why
-        return LogImprovement(belief, best), Why("largest expected improvement", (total,), (standing, best))
+        return LogImprovement(belief, best), why
 
     def _pareto(self, believed: Sequence[Posterior], values: Array, seed: Sequence[int]) -> tuple[Acquisition, Why]:
         each = tuple(self._believed(name, belief) for name, belief in zip(self._goal.signs, believed, strict=True))

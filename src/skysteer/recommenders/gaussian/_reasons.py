@@ -47,7 +47,7 @@ class Why:
     beliefs: tuple[Believed, ...]
     """What is expected there."""
     best: tuple[str, float] | None = None
-    """What an improvement is counted from, ``"best so far"``, and its standardised value; with one belief only."""
+    """What an improvement is counted from, in words, and its standardised value; with one belief only."""
     reach: tuple[str, float] | None = None
     """``"up to"``, and so many standard deviations; with one belief only."""
     limits: tuple[tuple[str, Acquisition], ...] = ()
