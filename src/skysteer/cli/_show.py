@@ -185,10 +185,7 @@ def _legend(account: Account, columns: int) -> list[str]:
     if not any(each.answer is not None for each in account.points):
         return []
     said = any(each.reason for each in account.points)
-    words = (
-        f"why there: {SAID if said else ASKED}. "
-        "waited: from the question to the answer."
-    )
+    words = f"why there: {SAID if said else ASKED}. waited: from the question to the answer."
     audited = f"skysteer show {account.named} --point N says what was known when point N was chosen."
     return ["", *wrapped("", words, columns, 0), *wrapped("", audited, columns, 0)]
 
