@@ -170,6 +170,19 @@ def test_the_first_difference_is_shown_with_units(scan):
     assert not any(step.state_same for step in done.steps)
 
 
+def test_the_reasons_then_and_now_stand_beside_the_first_difference(scan):
+    class Worded(Wanderer):
+        def get_reasons(self):
+            return [f"seed {self.seed} says so, of {len(self.told)}"]
+
+    done = replay(scan(Worded()), Worded(seed=1))
+    assert "then it said: seed 0 says so, of 0\nnow it said: seed 1 says so, of 0\n" in str(done)
+    steps = done.as_dict()["steps"]
+    assert [each["recorded_reasons"] for each in steps[:2]] == [["seed 0 says so, of 0"], ["seed 0 says so, of 1"]]
+    assert [each["reasons"] for each in steps[:2]] == [["seed 1 says so, of 0"], ["seed 1 says so, of 1"]]
+    assert "it said" not in str(replay(scan(Wanderer()), Wanderer(seed=1)))
+
+
 def test_one_that_is_not_pure_is_said_to_be(scan):
     class Moody(Wanderer):
         """What it answers depends on how often it was made."""

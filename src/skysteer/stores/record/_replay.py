@@ -150,10 +150,9 @@ def _asked_again(
 def _step(question: Question, session: Session, space: Space, tolerance: float, name: str, *, ids: bool) -> ReplayStep:
     suggested, answered, error = question.suggested, cast("list[Mapping[str, Any]]", []), ""
     pending = [_told(each, ids=ids) if mine else dict(each.point) for each, mine in question.pending]
-    began = time.perf_counter()
-    took = 0.0
+    began, took, reasons = time.perf_counter(), 0.0, ()
     try:
-        answer = session.suggest(suggested.count, pending)
+        answer, reasons = session.explained(suggested.count, pending)
         took = time.perf_counter() - began
         if isinstance(answer, Finished):
             error = f"{name} has ended: {answer.reason}"
@@ -178,6 +177,7 @@ def _step(question: Question, session: Session, space: Space, tolerance: float, 
     return ReplayStep(
         question.run, suggested.question, suggested.origin, question.points, suggested.suggestions,
         question.numbers, tuple(answered), differences, shares, same, suggested.suggest_seconds, took, error,
+        recorded_reasons=suggested.reasons, reasons=reasons if answered else (),
     )  # fmt: skip
 
 

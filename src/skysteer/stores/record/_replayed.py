@@ -50,6 +50,10 @@ class ReplayStep:
     """Why there is no suggestion now."""
     state_same: bool = False
     """Whether the recommender is what it was, and was told the same: see `skysteer.Advisor.state`."""
+    recorded_reasons: tuple[str, ...] = ()
+    """Why each of `recorded` was asked for, in the words of the one who did; empty where it did not say."""
+    reasons: tuple[str, ...] = ()
+    """Why each of `replayed` is asked for now."""
 
     @property
     def distance(self) -> float:
@@ -132,6 +136,9 @@ class Replay:
         first = self.first_difference
         if first is not None and self.again:
             lines.append(f"the first difference is at {first.place}: {self._difference(first)}")
+            said = {"then": first.recorded_reasons, "now": first.reasons}
+            if first.recorded_reasons != first.reasons:
+                lines += [f"{when} it said: {'; '.join(why)}" for when, why in said.items() if any(why)]
             if first.state_same:
                 lines.append(
                     "it was the same and knew the same then: the same question has not always the same answer, "
@@ -177,7 +184,9 @@ class Replay:
                     "told": step.told,
                     "points": list(step.numbers),
                     "recorded": [dict(each.point) for each in step.recorded],
+                    "recorded_reasons": list(step.recorded_reasons),
                     "replayed": [dict(each) for each in step.replayed],
+                    "reasons": list(step.reasons),
                     "same": step.same,
                     "state_same": step.state_same,
                     "differences": dict(step.differences),
