@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from skysteer import Axis, Judgement, Patience, Space, Steering, Verdict, adaptive_runs, adaptive_scan, watch
 from skysteer.cli import app
-from skysteer.cli._account import account_of
+from skysteer.cli._teller import account_of
 from skysteer.recommenders import Sequence, Sobol
 from skysteer.recommenders.gaussian import GaussianProcess
 from skysteer.simulation import Random

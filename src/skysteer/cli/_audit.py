@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ._account import Account, Measured, Remark, part
-from ._account_text import LABELS, Columns, decimals
+from ._account_header import LABELS
+from ._account_table import Columns
 from ._wording import clock, count, duration, number, place, wrapped
 
 __all__ = ["audit", "audit_dict", "point_dict"]
@@ -17,7 +18,7 @@ NEWEST = 5
 
 def audit(account: Account, point: Measured, columns: int) -> list[str]:
     """Return the audit as text."""
-    units, places = account.units, decimals(account)
+    units, places = account.units, account.decimals
     after = duration(max(0.0, point.time - account.began))
     title = f"point {point.number} of run {account.uid[:8]}, measured at {clock(point.time)}"
     lines = [*wrapped("", f"{title}, {after} after the beginning", columns, 0), ""]

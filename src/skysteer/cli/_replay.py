@@ -178,8 +178,9 @@ def _makers(record: Record, spec: str) -> Iterator[Callable[[int], Recommender]]
 
 
 def _named(record: Record, spec: str, seed: int | None, goal: str | None) -> Recommender:
-    from ._account import account_of, part
+    from ._account import part
     from ._named import make_named
+    from ._teller import account_of
 
     if record.space is None:
         raise ValueError(f"run {record.entry.uid} had no recommender: there is nothing to ask again")

@@ -99,7 +99,8 @@ def account_in(folder: Path, run: str) -> Account:
     from skysteer.errors import RecordError
     from skysteer.stores import Record, find
 
-    from ._account import account_of, bare_account
+    from ._measurements import bare_account
+    from ._teller import account_of
 
     path = Path(run).expanduser()
     if path.is_file():
@@ -129,7 +130,8 @@ def plain(value: Any) -> Any:
 
 
 def _text(account: Account, points: str | None, columns: int) -> list[str]:
-    from ._account_text import header, rows
+    from ._account_header import header
+    from ._account_table import rows
 
     lines = [] if points else [*header(account, columns), ""]
     if points:
