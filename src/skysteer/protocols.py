@@ -167,7 +167,9 @@ class HasReasons(Protocol):
 
         Called directly after a `suggest` that gave points, and only where
         somebody puts decisions on record. Like `suggest` it is a question: it
-        must change nothing.
+        must change nothing. The points wait for it, and so does the plan: it
+        belongs to the time of `suggest`, also for `Patience`. No point is lost
+        where it raises: the record says so in place of a reason.
 
         Returns
         -------

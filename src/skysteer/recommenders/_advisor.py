@@ -17,6 +17,7 @@ from skysteer.protocols import (
     CanRegisterSuggestions,
     Checkpointable,
     HasBestPoints,
+    HasReasons,
     HasSpace,
     KnowsPending,
     Recommender,
@@ -26,7 +27,7 @@ from skysteer.workers import Desk, WorkerKind
 
 from ._about import About, about_function, inner_of
 from ._memory import Memory, own
-from ._session import Reduce, Session
+from ._session import Reduce, Session, points_in
 from ._state import State
 from ._validate import check_answer
 from ._voice import Voice
@@ -151,6 +152,7 @@ class Advisor:
         self._reduction = reduce
         self._objectives = tuple(objectives)
         self._gives_ids = isinstance(recommender, CanRegisterSuggestions)
+        self._explains = isinstance(recommender, HasReasons)
         self._origin: Origin = origin
         self._desk: Desk[_Item] = Desk("advisor", self.name, worker, Session(recommender, reduce), self._take)
         self.worker = self._desk.where
@@ -386,7 +388,8 @@ class Advisor:
         launch = self._launch
         assert launch is not None, "a queue launches before it asks"
         self._check_arrivals(ticket.known)
-        answer, reasons = self._ask("suggest", lambda: self._asked_for(ticket))
+        lives = itertools.count(1)
+        answer, reasons = self._ask("suggest", lambda: self._asked_for(ticket, next(lives)))
         if isinstance(answer, Finished):
             return answer
         checked = check_answer(
@@ -406,12 +409,18 @@ class Advisor:
         memory.suggested(suggestions)
         return suggestions
 
-    def _asked_for(self, ticket: Ticket) -> tuple[Any, tuple[str, ...]]:
+    def _asked_for(self, ticket: Ticket, life: int) -> tuple[Any, tuple[str, ...]]:
         began, asked = time.perf_counter(), (ticket.count, self._memory.pending(ticket.pending))
         try:
-            if self._voice.heard:  # only then is it asked for its reasons
+            if not self._explains or not self._voice.heard:  # nobody would hear its reasons
+                return self._call("suggest", "suggest", *asked), ()
+            if life < LIVES:
                 return self._call("suggest", "explained", *asked)
-            return self._call("suggest", "suggest", *asked), ()
+            answer = self._call("suggest", "suggest", *asked)
+            self._explains = False  # that works, and twice it died where it was asked for its reasons too
+            why = f"no reason is known, and none is asked for any more: its worker died of that {life - 1} times"
+            log.warning("%s, of %s", why, self.name)
+            return answer, (why,) * points_in(answer)
         finally:
             self._suggest_seconds = time.perf_counter() - began
 

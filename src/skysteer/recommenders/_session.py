@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -25,6 +27,8 @@ a run (stream to data key to array) to objective name to value."""
 Point = dict[str, Any]
 LONGEST = 500
 """Characters of a reason that are kept."""
+UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, of which a terminal does something, and halves of a character, which no file takes."""
 
 
 class Session:
@@ -84,14 +88,15 @@ class Session:
     def explained(self, count: int, pending: Sequence[Point]) -> tuple[Any, tuple[str, ...]]:
         """As `suggest`, with why each point is asked for: nothing where the recommender does not say."""
         answer = self.suggest(count, pending)
-        many = _points_in(answer)
+        many = points_in(answer)
         if self._reasons is None or not many:
             return answer, ()
         try:
-            reasons = _sentences(self._reasons.get_reasons(), many)
-        except Exception as exc:  # no point is lost because nobody can say why
-            reasons = (f"no reason is known, get_reasons failed with {type(exc).__name__}: {exc}",) * many
-        return answer, reasons
+            return answer, _sentences(self._reasons.get_reasons(), many)
+        except KeyboardInterrupt:  # of somebody who replays a record
+            raise
+        except BaseException as exc:  # no point is lost because nobody can say why
+            return answer, (_line(f"no reason is known, get_reasons failed with {_named(exc)}"),) * many
 
     def best(self) -> Point | None:
         """Axes and objectives of the best point, where the recommender says which it is."""
@@ -120,19 +125,33 @@ class Session:
         return count
 
 
-def _points_in(answer: Any) -> int:
+def points_in(answer: Any) -> int:
+    """How many points an unchecked answer has; 0 where it is none."""
     return len(cast("Sequence[Any]", answer)) if isinstance(answer, Sequence) else 0
 
 
 def _sentences(reasons: Any, many: int) -> tuple[str, ...]:
     """Reasons of so many points, each in one line that is not too long."""
-    if not isinstance(reasons, Sequence) or isinstance(reasons, str):
-        raise TypeError(f"it must return one sentence for each point, found {reasons!r}")
-    found = cast("Sequence[Any]", reasons)
+    found = cast("Sequence[Any]", reasons if isinstance(reasons, Sequence) and not isinstance(reasons, str) else ())
     if len(found) != many or not all(isinstance(each, str) for each in found):
-        raise TypeError(f"it must return one sentence for each of {many} points, found {found!r}")
-    lines = [" ".join(each.split()) for each in found]
-    return tuple(line if len(line) <= LONGEST else line[:LONGEST] + "..." for line in lines)
+        words = "a list of one sentence" if many == 1 else f"one sentence for each of {many} points"
+        raise TypeError(
+            f"it must return {words}, found {reprlib.repr(cast('object', reasons))}"
+        )  # not all of what is long
+    return tuple(map(_line, found))
+
+
+def _line(text: str) -> str:
+    """A text in one line that is not too long, of letters that every file and every terminal can take."""
+    line = " ".join(text.split())
+    return UNSHOWABLE.sub("\N{REPLACEMENT CHARACTER}", line if len(line) <= LONGEST else line[:LONGEST] + "...")
+
+
+def _named(exc: BaseException) -> str:
+    try:
+        return f"{type(exc).__name__}: {exc}"
+    except Exception:  # of an exception that cannot say what it is
+        return type(exc).__name__
 
 
 def _lacks_ids(answer: Any) -> bool:

@@ -182,9 +182,23 @@ class Wordy(Fixed):
 
     def get_reasons(self):
         self.explained += 1
-        if isinstance(self.instead, Exception):
+        if isinstance(self.instead, BaseException):
             raise self.instead
         return [f"x = {point['x']:g} is next" for point in self._newest] if self.instead is None else self.instead
+
+
+class Speechless(Wordy):
+    """Kills its process when it is asked why."""
+
+    def get_reasons(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Unsayable(Exception):
+    """Cannot say what it is."""
+
+    def __str__(self):
+        raise RuntimeError("no words")
 
 
 @pytest.mark.parametrize("worker", ["thread", "process"])
@@ -210,10 +224,14 @@ def test_nobody_is_asked_for_reasons_while_nobody_listens():
     ("instead", "words"),
     [
         (ValueError("no idea"), "ValueError: no idea"),
-        ("one sentence", "one sentence for each point, found 'one sentence'"),
+        (Unsayable(), "Unsayable$"),
+        (SystemExit(3), "SystemExit: 3"),
+        (ValueError("in two\nlines " + "x" * 3000), r"ValueError: in two lines x{400,500}\.\.\.$"),
+        (["x" * 10_000_000], r"one sentence for each of 2 points, found \['xxx.{,60}\]$"),
+        ("one sentence", "one sentence for each of 2 points, found 'one sentence'"),
         (["just one"], r"one sentence for each of 2 points, found \['just one'\]"),
         ([1, 2], r"one sentence for each of 2 points, found \[1, 2\]"),
-        ((each for each in "ab"), "one sentence for each point, found <generator"),
+        ((each for each in "ab"), "one sentence for each of 2 points, found <generator"),
     ],
 )
 def test_no_point_is_lost_because_nobody_can_say_why(advise, instead, words):
@@ -229,6 +247,25 @@ def test_a_reason_is_one_line_that_is_not_too_long(advise):
     ask(advisor, 2)
     (said,) = of(Suggested, heard)
     assert said.reasons == ("in two lines", "x" * 500 + "...")
+
+
+def test_a_reason_has_no_letters_that_a_file_or_a_terminal_cannot_take(advise):
+    advisor, heard = advise(
+        Wordy(POINTS, ["größer \N{GREEK SMALL LETTER SIGMA} \N{GRINNING FACE}", "\x1b[31m\0 \ud800"])
+    )
+    ask(advisor, 2)
+    (said,) = of(Suggested, heard)
+    assert said.reasons == ("größer \N{GREEK SMALL LETTER SIGMA} \N{GRINNING FACE}", "\ufffd[31m\ufffd \ufffd")
+
+
+def test_a_worker_that_dies_of_its_reasons_is_not_asked_for_them_a_third_time(advise):
+    advisor, heard = advise(Speechless(POINTS), worker="process")
+    assert [each.point for each in ask(advisor, 2)] == [{"x": 0.0}, {"x": 1.0}]
+    ask(advisor)
+    first, second = of(Suggested, heard)
+    assert len(of(Replaced, heard)) == advisor.restarts == 2
+    assert first.reasons == ("no reason is known, and none is asked for any more: its worker died of that 2 times",) * 2
+    assert second.reasons == ()
 
 
 def test_an_answer_that_is_refused_has_no_reasons(advise):
