@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,11 @@ class Measured:
         if self.answer is None or self.suggestion is None or not self.answer.reasons:
             return ""
         return self.answer.reasons[self.answer.suggestions.index(self.suggestion)]
+
+    def value(self, objective: str) -> float | None:
+        """Return what was read, where that is one number that can be drawn."""
+        value = self.objectives.get(objective)
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,13 @@ class Account:
                 return sign, objective
         found = re.match(r"Goal\('one', \{'([^']+)': (-?)", str(settings.get("goal", "")))
         return None if found is None else (-1 if found[2] else 1, found[1])
+
+    @property
+    def objective(self) -> str:
+        """The one that is looked for, or else the first of which a number was read; ``""`` where none was."""
+        if self.goal is not None:
+            return self.goal[1]
+        return next((name for each in self.points for name in each.objectives if each.value(name) is not None), "")
 
     def best(self, among: Sequence[Measured] | None = None) -> Measured | None:
         """Return the best point, by its reading; ``None`` where nobody said what is looked for."""
