@@ -80,14 +80,16 @@ class RunFile:
         """
         now = time.monotonic()
         gone = False
-        if now >= self._look:  # to look costs more than to write; `sync` looks each time, and loses nothing either
-            self._look = now + LOOK_EVERY
+        looking = now >= self._look  # to look costs more than to write; `sync` looks each time, and loses nothing
+        if looking:
             with self._writing:
                 gone = self._is_gone()
         if gone:
             with self._syncing, self._writing:  # always in this order
                 if self._is_gone():  # no other thread was quicker
                     self._make_again()
+        if looking:  # not before: while it cannot be made again, nothing goes into what no path leads to
+            self._look = now + LOOK_EVERY
         with self._writing:
             if self._torn:
                 self._cut()
