@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from skysteer.errors import FieldError, PointError, RecommenderError, SkysteerError, WorkerDied
+from skysteer.errors import FieldError, RecommenderError, SkysteerError
 from skysteer.handoff import Answer, Launch, SuggestionQueue, Ticket
 from skysteer.model import DecisionListener, Finished, History, Observation, Origin, Space, Suggestion
 from skysteer.protocols import (
     CanRegisterSuggestions,
-    Checkpointable,
     HasBestPoints,
-    HasReasons,
     HasSpace,
     KnowsPending,
     Recommender,
-    Restorable,
 )
 from skysteer.workers import Desk, WorkerKind
 
-from ._about import About, about_function, inner_of
+from ._about import About, about_function
 from ._memory import Memory, own
-from ._session import Reduce, Session, points_in
+from ._pupil import Pupil
+from ._session import Reduce, Session
 from ._state import State
 from ._validate import check_answer
 from ._voice import Voice
@@ -36,8 +33,6 @@ from .foreign._optimizer import adapted
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LIVES = 3
-"""How often a worker process may die under one call before the call is given up."""
 CHECKPOINT_EVERY = 100
 """Points after which a recommender that can write its state does so."""
 
@@ -147,33 +142,23 @@ class Advisor:
         """Where a plan asks it."""
         self.replayed = 0
         """Observations that were told before: an event measured again after a pause."""
-        self.restarts = 0
-        """How often its process died and was replaced."""
         self._reduction = reduce
-        self._objectives = tuple(objectives)
-        self._gives_ids = isinstance(recommender, CanRegisterSuggestions)
-        self._explains = isinstance(recommender, HasReasons)
         self._origin: Origin = origin
         self._desk: Desk[_Item] = Desk("advisor", self.name, worker, Session(recommender, reduce), self._take)
         self.worker = self._desk.where
         """Where it computes: ``"thread"``, ``"process"`` or ``"dask"``."""
         self._state = State(self._about.chosen)
         self._voice = Voice(origin)
-        self._memory = Memory(origin, self._state, self._voice, gives_ids=self._gives_ids, reduces=self.reduces)
-        self._taught = 0
-        self._failures_taught = 0
+        gives_ids = isinstance(recommender, CanRegisterSuggestions)
+        self._memory = Memory(origin, self._state, self._voice, gives_ids=gives_ids, reduces=self.reduces)
+        self._pupil = Pupil(
+            recommender, self.name, self._desk, self._memory, self._state, self._voice,
+            objectives=objectives, checkpoint_every=checkpoint_every,
+        )  # fmt: skip
         self._launch: Launch | None = None
         self._numbers = itertools.count()
         self._arrived = 0
         self._failed_so_far = 0
-        self._ingest_seconds = 0.0
-        self._suggest_seconds = 0.0
-        self._checkpoint_every = checkpoint_every if _keeps_its_state(recommender) else None
-        self._kept = 0
-        self._keep_error = ""
-        self._restorable = isinstance(recommender, Restorable)
-        self._relearns = False
-        self._restoring = False
         self.queue.connect(self)
 
     # ------------------------------------------------------------ from any thread
@@ -212,7 +197,7 @@ class Advisor:
         before the next question.
         """
         future: Future[None] = Future()
-        self.restarts += history.restarts
+        self._pupil.restarts += history.restarts
         self.replayed += history.replayed
         self._failed_so_far += len({each.id for each in own(history, self._origin)}.intersection(history.given_up))
         if not self._desk.post(_Restore(history, future)):
@@ -222,7 +207,7 @@ class Advisor:
     def checkpoint(self) -> Future[None]:
         """Have it write its state, if it can and anything is new. The future never fails: an error is logged."""
         future: Future[None] = Future()
-        if self._checkpoint_every is None or not self._desk.post(_Checkpoint(future)):
+        if not self._pupil.keeps_its_state or not self._desk.post(_Checkpoint(future)):
             future.set_result(None)
         return future
 
@@ -269,9 +254,14 @@ class Advisor:
         return future
 
     @property
+    def restarts(self) -> int:
+        """How often its process died and was replaced."""
+        return self._pupil.restarts
+
+    @property
     def told(self) -> int:
         """How many points it was told."""
-        return self._taught
+        return self._pupil.taught
 
     @property
     def busy(self) -> tuple[str, float] | None:
@@ -315,8 +305,8 @@ class Advisor:
     def _take(self, items: list[_Item]) -> None:
         for item in items:
             self._handle(item)
-        self._teach_quietly()
-        self._write_state_when_due()
+        self._pupil.teach_quietly()
+        self._pupil.write_state_when_due()
 
     def _handle(self, item: _Item) -> None:
         if not isinstance(item, Ticket | Launch | _Start | _Restore):
@@ -335,11 +325,11 @@ class Advisor:
             case _Restore(history, future):
                 _settle(future, lambda: self._recall(history))
             case _Checkpoint(future):
-                self._write_state()
+                self._pupil.write_state()
                 if future.set_running_or_notify_cancel():
                     future.set_result(None)
             case _Start(future):
-                _settle(future, self._ensure_started)
+                _settle(future, self._pupil.start)
             case _Best(future, known):
                 _settle(future, lambda: self._best_point(known))
 
@@ -359,8 +349,7 @@ class Advisor:
 
     def _recall(self, history: History) -> None:
         self._memory.recall(history)
-        self._relearns = self._restorable
-        self._ask("ingest", lambda: None)
+        self._pupil.recall()
 
     # ------------------------------------------------------------ answering
 
@@ -388,8 +377,7 @@ class Advisor:
         launch = self._launch
         assert launch is not None, "a queue launches before it asks"
         self._check_arrivals(ticket.known)
-        lives = itertools.count(1)
-        answer, reasons = self._ask("suggest", lambda: self._asked_for(ticket, next(lives)))
+        answer, reasons = self._pupil.suggest(ticket.count, ticket.pending)
         if isinstance(answer, Finished):
             return answer
         checked = check_answer(
@@ -403,30 +391,15 @@ class Advisor:
         self._voice.suggested(
             ticket, suggestions, reasons, told=len(memory.log), given_up=memory.given_up,
             pending=lambda: memory.pending_ids(ticket.pending), state=self._state,
-            suggest_seconds=self._suggest_seconds, ingest_seconds=self._ingest_seconds,
+            suggest_seconds=self._pupil.suggest_seconds, ingest_seconds=self._pupil.ingest_seconds,
         )  # fmt: skip
-        self._ingest_seconds = 0.0
+        self._pupil.ingest_seconds = 0.0
         memory.suggested(suggestions)
         return suggestions
 
-    def _asked_for(self, ticket: Ticket, life: int) -> tuple[Any, tuple[str, ...]]:
-        began, asked = time.perf_counter(), (ticket.count, self._memory.pending(ticket.pending))
-        try:
-            if not self._explains or not self._voice.heard:  # nobody would hear its reasons
-                return self._call("suggest", "suggest", *asked), ()
-            if life < LIVES:
-                return self._call("suggest", "explained", *asked)
-            answer = self._call("suggest", "suggest", *asked)
-            self._explains = False  # that works, and twice it died where it was asked for its reasons too
-            why = f"no reason is known, and none is asked for any more: its worker died of that {life - 1} times"
-            log.warning("%s, of %s", why, self.name)
-            return answer, (why,) * points_in(answer)
-        finally:
-            self._suggest_seconds = time.perf_counter() - began
-
     def _best_point(self, known: int) -> Mapping[str, Any] | None:
         self._check_arrivals(known)
-        return self._ask("get_best_points", lambda: self._call("get_best_points", "best"))
+        return self._pupil.best()
 
     def _check_arrivals(self, known: int) -> None:
         if self._arrived < known:
@@ -434,116 +407,6 @@ class Advisor:
                 f"{known} points were measured, but only {self._arrived} observations arrived: every "
                 "measurement must make an event in the stream that is listened to (the primary one)"
             )
-
-    def _ask(self, what: str, call: Callable[[], T]) -> T:
-        """Bring the recommender up to date and call it; a worker that dies is replaced and taught again."""
-        for life in itertools.count(1):
-            try:
-                self._ensure_started()
-                self._teach()
-                return call()
-            except WorkerDied as exc:
-                if self._desk.closing:
-                    raise
-                self._desk.restart()
-                self._taught = self._failures_taught = 0
-                self._relearns = self._restorable and not self._restoring  # it may have died of its checkpoint
-                if self._gives_ids:
-                    self._memory.forget_ids()
-                if life == LIVES:
-                    raise WorkerDied(f"{what} of {self.name} is given up after {LIVES} tries: {exc}") from exc
-                log.warning("%s, in %s; it is replaced and taught again", exc, what)
-                self.restarts += 1
-                self._voice.replaced(what, str(exc), self.restarts)
-        raise AssertionError("unreachable")
-
-    def _ensure_started(self) -> None:
-        try:
-            self._desk.start()
-        except SkysteerError:
-            raise
-        except Exception as exc:
-            raise RecommenderError(f"the worker of {self.name} does not start: {exc}") from exc
-
-    def _teach(self) -> None:
-        memory = self._memory
-        # One by one, so that an error in the second does not repeat the first.
-        while memory.unreduced:
-            memory.reduced(self._reduced(memory.unreduced[0][0]))
-        if self._relearns:
-            self._read_state()
-        if self._taught < len(memory.log):
-            began = time.perf_counter()
-            self._call("ingest", "ingest", memory.log.points(self._taught))
-            self._taught = len(memory.log)
-            self._ingest_seconds += time.perf_counter() - began
-        if self._failures_taught < len(memory.failures):
-            self._call("register_failures", "give_up", memory.failures[self._failures_taught :])
-            self._failures_taught = len(memory.failures)
-
-    def _teach_quietly(self) -> None:
-        """Tell what waits although nobody asks. An error stays with the points, for the next question."""
-        if self._desk.closing and self.worker != "thread":
-            return
-        memory = self._memory
-        try:
-            if memory.unreduced or self._taught < len(memory.log) or self._failures_taught < len(memory.failures):
-                self._ask("ingest", lambda: None)
-        except SkysteerError as exc:
-            log.warning("%s; the points are kept and told again before the next question", exc)
-
-    # ------------------------------------------------------------ its state on a disk
-
-    def _read_state(self) -> None:
-        """Let a new life read what an earlier one wrote, as far as that was made of the same points."""
-        self._relearns = False
-        if self._taught or not len(self._memory.log):
-            return
-        self._restoring = True
-        try:
-            self._taught = self._kept = self._call("restore", "restore", self._memory.log.points())
-        except WorkerDied:
-            raise
-        except SkysteerError as exc:
-            log.warning("%s; it is taught everything again", exc)
-        self._restoring = False
-
-    def _write_state_when_due(self) -> None:
-        if self._checkpoint_every is not None and self._taught - self._kept >= self._checkpoint_every:
-            self._write_state()
-
-    def _write_state(self) -> None:
-        if self._checkpoint_every is None or (self._desk.closing and self.worker != "thread"):
-            return
-        if self._taught == self._kept == len(self._memory.log):
-            return
-        began, error = time.perf_counter(), ""
-        try:
-            self._ask("checkpoint", lambda: self._call("checkpoint", "checkpoint"))
-        except SkysteerError as exc:
-            error = str(exc)
-            if error != self._keep_error:  # once, not every time
-                log.warning("%s; the scan goes on without", error)
-        self._keep_error = error
-        self._kept = self._taught
-        seconds = time.perf_counter() - began
-        self._voice.checkpointed(self._taught, self._memory.given_up, self._state, seconds, error)
-
-    def _reduced(self, observation: Observation) -> Mapping[str, Any]:
-        where = f"event {observation.seq_num} of stream {observation.stream!r} in run {observation.run}"
-        objectives = self._call(f"reduce of {where}", "reduce", observation.data)
-        missing = [name for name in self._objectives if name not in objectives]
-        if missing:
-            raise PointError(f"reduce returned {sorted(objectives)} for {where}; {', '.join(missing)} is missing")
-        return objectives
-
-    def _call(self, what: str, method: str, *args: Any) -> Any:
-        try:
-            return self._desk.call(what, method, *args)
-        except WorkerDied:
-            raise
-        except BaseException as exc:  # SystemExit, CancelledError, ... would end this thread, and nobody would answer
-            raise RecommenderError(f"{self.name} raised {type(exc).__name__} in {what}: {exc}") from exc
 
 
 def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
@@ -553,9 +416,3 @@ def _settle(future: Future[Any], function: Callable[[], Any]) -> None:
         future.set_result(function())
     except SkysteerError as exc:
         future.set_exception(exc)
-
-
-def _keeps_its_state(recommender: Any) -> bool:
-    """Whether it can write its state, and was told where to."""
-    told_where = getattr(inner_of(recommender), "checkpoint_path", "somewhere") is not None
-    return told_where and isinstance(recommender, Checkpointable)

@@ -21,7 +21,7 @@ import threadpoolctl
 from skysteer.errors import RecommenderError, SuggestionError, WorkerDied
 from skysteer.model import Axis, Finished, Observation, Space
 from skysteer.recommenders import Advisor
-from skysteer.recommenders._advisor import LIVES
+from skysteer.recommenders._pupil import LIVES
 from skysteer.recommenders._session import Session
 from skysteer.testing import Dying, Fixed, Mad, Silent
 from skysteer.workers import ProcessWorker, ThreadWorker
