@@ -35,7 +35,7 @@ class Held:
     def run(self, RE: Any) -> Any:
         """The future of a plan that runs."""
         future = RE(self.plan())
-        assert self.running.wait(5)
+        assert self.running.wait(30)
         return future
 
 

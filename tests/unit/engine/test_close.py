@@ -23,14 +23,14 @@ def own_loop():
     thread.start()
     yield loop
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(5)
+    thread.join(30)
     loop.close()
 
 
 def test_closing_leaves_no_thread_and_no_loop():
     before = set(threading.enumerate())
     RE = RunEngine()
-    RE(bps.null()).result(5)
+    RE(bps.null()).result(30)
     loop, thread = RE.loop, RE._th
     RE.close()
     assert loop.is_closed()
@@ -44,7 +44,7 @@ def test_closing_twice_does_nothing():
     RE.close()
     before = time.monotonic()
     RE.close()
-    assert time.monotonic() - before < 0.5
+    assert time.monotonic() - before < 5
 
 
 def test_closing_from_many_threads_at_once_closes_once():
@@ -61,7 +61,7 @@ def test_closing_from_many_threads_at_once_closes_once():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
     assert errors == []
     assert RE.loop.is_closed()
 
@@ -83,7 +83,7 @@ def test_closing_aborts_a_paused_plan(held):
         RE.subscribe(lambda name, doc: documents.append((name, doc)))
         future = held.run(RE)
         RE.request_pause()
-        assert isinstance(future.exception(5), RunEngineInterrupted)
+        assert isinstance(future.exception(30), RunEngineInterrupted)
     assert held.cleaned_up.is_set()
     name, stop = documents[-1]
     assert (name, stop["exit_status"], stop["reason"]) == ("stop", "abort", "the engine was closed")
@@ -99,7 +99,7 @@ def test_closing_right_after_a_call_aborts_it():
 def test_closing_waits_for_the_clean_up_of_the_plan(held):
     RE = RunEngine()
     future = RE(held.plan(clean_up_time=0.3))
-    assert held.running.wait(5)
+    assert held.running.wait(30)
     RE.close()
     assert future.done()
     assert held.cleaned_up.is_set()
@@ -108,7 +108,7 @@ def test_closing_waits_for_the_clean_up_of_the_plan(held):
 def test_a_clean_up_that_never_ends_is_cancelled_after_the_timeout(held):
     RE = RunEngine()
     future = RE(held.plan(clean_up_time=60))
-    assert held.running.wait(5)
+    assert held.running.wait(30)
     before = time.monotonic()
     RE.close(timeout=0.3)
     assert time.monotonic() - before < 5
@@ -125,7 +125,7 @@ def test_a_loop_that_is_stuck_is_reported_and_closing_may_be_tried_again():
         yield from bps.null()
 
     RE(plan())
-    assert stuck.wait(5)
+    assert stuck.wait(30)
     with pytest.raises(TimeoutError):
         RE.close(timeout=0.1)
     free.set()
@@ -163,7 +163,7 @@ def test_tasks_left_on_the_engines_own_loop_are_cancelled():
             ended.set()
 
     task = asyncio.run_coroutine_threadsafe(forever(), RE.loop)
-    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), RE.loop).result(5)
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), RE.loop).result(30)
     RE.close()
     assert ended.is_set()
     assert task.cancelled()
@@ -173,12 +173,12 @@ def test_a_loop_that_was_given_is_stopped_but_not_closed():
     loop = asyncio.new_event_loop()
     with RunEngine(loop=loop) as RE:
         assert RE.loop is loop
-        assert RE(bps.null()).result(5).exit_status == "success"
+        assert RE(bps.null()).result(30).exit_status == "success"
     assert not loop.is_running()
     assert not loop.is_closed()
     assert get_bluesky_event_loop() is None
     with RunEngine(loop=loop) as RE:  # it can be used again
-        assert RE(bps.null()).result(5).exit_status == "success"
+        assert RE(bps.null()).result(30).exit_status == "success"
     loop.close()
 
 
@@ -193,7 +193,7 @@ def test_a_loop_that_ran_before_goes_on_running(own_loop, held):
     with pytest.raises(EngineClosed):
         RE.abort()
     with RunEngine(loop=own_loop) as RE:
-        assert RE(bps.null()).result(5).exit_status == "success"
+        assert RE(bps.null()).result(30).exit_status == "success"
 
 
 def test_the_loop_of_the_calling_thread_is_refused():

@@ -19,7 +19,7 @@ ENDINGS = [("abort", "abort"), ("stop", "success"), ("halt", "abort")]
 def paused(RE, held):
     future = held.run(RE)
     RE.request_pause()
-    assert isinstance(future.exception(5), RunEngineInterrupted)
+    assert isinstance(future.exception(30), RunEngineInterrupted)
     assert RE.state == "paused"
 
 
@@ -31,13 +31,13 @@ def test_a_pause_ends_the_future_and_resume_gives_a_new_one(RE, held, documents)
     first = held.run(RE)
     RE.request_pause()
     with pytest.raises(RunEngineInterrupted) as caught:
-        first.result(5)
+        first.result(30)
     assert str(caught.value) == ""
     second = RE.resume()
     assert second is not first
     assert not second.done()
     held.let_go.set()
-    result = second.result(5)
+    result = second.result(30)
     assert (result.plan_result, result.exit_status) == ("let go", "success")
     assert [name for name, _ in documents] == ["start", "stop"]
 
@@ -48,28 +48,28 @@ def test_a_pause_asked_for_by_the_plan_ends_the_future(RE):
         yield from bps.pause()
         return "went on"
 
-    assert isinstance(RE(plan()).exception(5), RunEngineInterrupted)
+    assert isinstance(RE(plan()).exception(30), RunEngineInterrupted)
     assert RE.state == "paused"
-    assert RE.resume().result(5).plan_result == "went on"
+    assert RE.resume().result(30).plan_result == "went on"
 
 
 def test_a_deferred_pause_acts_at_the_next_checkpoint(RE, held):
     future = held.run(RE)
     RE.request_pause(defer=True)
-    assert isinstance(future.exception(5), RunEngineInterrupted)
+    assert isinstance(future.exception(30), RunEngineInterrupted)
     assert RE.state == "paused"
     held.let_go.set()
-    assert RE.resume().result(5).plan_result == "let go"
+    assert RE.resume().result(30).plan_result == "let go"
 
 
 def test_pause_and_resume_may_be_repeated_at_once(RE, held):
     future = held.run(RE)
     for _ in range(200):
         RE.request_pause()  # also before a plan just resumed goes on
-        assert isinstance(future.exception(5), RunEngineInterrupted)
+        assert isinstance(future.exception(30), RunEngineInterrupted)
         future = RE.resume()
     held.let_go.set()
-    assert future.result(5).plan_result == "let go"
+    assert future.result(30).plan_result == "let go"
 
 
 def test_resume_waits_for_the_paused_call_to_tell_its_future(RE, held):
@@ -82,7 +82,7 @@ def test_resume_waits_for_the_paused_call_to_tell_its_future(RE, held):
         assert before.done()
         assert isinstance(before.exception(), RunEngineInterrupted)
     held.let_go.set()
-    assert future.result(5).plan_result == "let go"
+    assert future.result(30).plan_result == "let go"
 
 
 def test_resume_without_a_paused_plan_raises_at_once(RE, held):
@@ -92,19 +92,19 @@ def test_resume_without_a_paused_plan_raises_at_once(RE, held):
     with pytest.raises(TransitionError, match="running"):
         RE.resume()
     held.let_go.set()
-    assert future.result(5).plan_result == "let go"
+    assert future.result(30).plan_result == "let go"
 
 
 def test_of_two_resumes_at_the_same_instant_exactly_one_wins(RE, held):
     future = held.run(RE)
     for _ in range(200):
         RE.request_pause()
-        assert isinstance(future.exception(5), RunEngineInterrupted)
+        assert isinstance(future.exception(30), RunEngineInterrupted)
         gate = threading.Barrier(2)
         won, refused = [], []
 
         def resume(gate=gate, won=won, refused=refused):
-            gate.wait(5)
+            gate.wait(30)
             try:
                 won.append(RE.resume())
             except TransitionError as exc:
@@ -114,11 +114,11 @@ def test_of_two_resumes_at_the_same_instant_exactly_one_wins(RE, held):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(5)
+            thread.join(30)
         assert (len(won), len(refused)) == (1, 1)
         (future,) = won
     held.let_go.set()
-    assert future.result(5).plan_result == "let go"
+    assert future.result(30).plan_result == "let go"
 
 
 def test_a_pause_of_an_idle_engine_raises(RE):
@@ -130,7 +130,7 @@ def test_a_pause_of_an_idle_engine_raises(RE):
 def test_a_running_plan_is_ended(RE, held, documents, method, exit_status):
     future = held.run(RE)
     getattr(RE, method)()
-    assert isinstance(future.exception(5), RunEngineInterrupted)
+    assert isinstance(future.exception(30), RunEngineInterrupted)
     assert RE.state == "idle"
     assert [doc["exit_status"] for doc in stops(documents)] == [exit_status]
 
@@ -143,7 +143,7 @@ def test_a_paused_plan_is_cleaned_up_before_its_end_returns(RE, held, documents,
     assert [doc["exit_status"] for doc in stops(documents)] == [exit_status]
     assert held.cleaned_up.is_set()
     assert RE.state == "idle"
-    assert RE(bps.null()).result(5).exit_status == "success"
+    assert RE(bps.null()).result(30).exit_status == "success"
 
 
 @pytest.mark.parametrize(("method", "exit_status"), ENDINGS)
@@ -151,7 +151,7 @@ def test_a_plan_is_ended_right_after_its_call_returned(RE, documents, method, ex
     for _ in range(200):
         future = RE(run_wrapper(bps.sleep(60)))
         getattr(RE, method)()
-        assert isinstance(future.exception(5), RunEngineInterrupted)
+        assert isinstance(future.exception(30), RunEngineInterrupted)
     starts = [doc for name, doc in documents if name == "start"]
     assert len(starts) == len(stops(documents))
     assert {doc["exit_status"] for doc in stops(documents)} <= {exit_status}
@@ -161,7 +161,7 @@ def test_a_plan_is_paused_right_after_its_call_returned(RE):
     for _ in range(200):
         future = RE(bps.sleep(5))
         RE.request_pause()
-        assert isinstance(future.exception(5), RunEngineInterrupted)
+        assert isinstance(future.exception(30), RunEngineInterrupted)
         assert RE.state == "paused"
         RE.abort()
 
@@ -178,39 +178,39 @@ def test_a_plan_is_ended_while_it_pauses_or_resumes(RE, held, method):
                 break
             except TransitionError:
                 assert RE.state != "idle"
-        assert isinstance(future.exception(5), RunEngineInterrupted)
+        assert isinstance(future.exception(30), RunEngineInterrupted)
         held.running.clear()
 
         future = held.run(RE)
         RE.request_pause()
-        assert isinstance(future.exception(5), RunEngineInterrupted)
+        assert isinstance(future.exception(30), RunEngineInterrupted)
         future = RE.resume()
         getattr(RE, method)()
-        assert isinstance(future.exception(5), RunEngineInterrupted)
+        assert isinstance(future.exception(30), RunEngineInterrupted)
         held.running.clear()
-        assert RE(bps.null()).result(5).exit_status == "success"
+        assert RE(bps.null()).result(30).exit_status == "success"
 
 
 @pytest.mark.parametrize("method", ["abort", "stop", "halt"])
 def test_there_is_nothing_to_end_when_idle(RE, method):
     with pytest.raises(TransitionError, match="idle"):
         getattr(RE, method)()
-    assert RE(bps.null()).result(5).exit_status == "success"
+    assert RE(bps.null()).result(30).exit_status == "success"
 
 
 def test_the_reason_of_an_abort_is_in_the_stop_document(RE, held, documents):
     future = held.run(RE)
     RE.abort("the sample fell off")
-    assert isinstance(future.exception(5), RunEngineInterrupted)
+    assert isinstance(future.exception(30), RunEngineInterrupted)
     assert stops(documents)[0]["reason"] == "the sample fell off"
 
 
 def test_the_reason_is_also_in_the_stop_document_of_a_plan_that_closes_its_run_itself(RE, documents):
     opened = threading.Event()
     future = RE(run_wrapper(bps.sleep(60)), {"start": lambda name, doc: opened.set()})
-    assert opened.wait(5)
+    assert opened.wait(30)
     RE.abort("the sample fell off")
-    assert isinstance(future.exception(5), RunEngineInterrupted)
+    assert isinstance(future.exception(30), RunEngineInterrupted)
     assert (stops(documents)[0]["exit_status"], stops(documents)[0]["reason"]) == ("abort", "the sample fell off")
 
 
@@ -219,16 +219,16 @@ def test_everything_works_from_other_threads(RE, held, documents):
 
     def other():
         future = RE(held.plan())
-        assert held.running.wait(5)
+        assert held.running.wait(30)
         RE.request_pause()
-        outcome.append(type(future.exception(5)))
+        outcome.append(type(future.exception(30)))
         future = RE.resume()
         RE.abort()
-        outcome.append(type(future.exception(5)))
+        outcome.append(type(future.exception(30)))
 
     thread = threading.Thread(target=other)
     thread.start()
-    thread.join(10)
+    thread.join(30)
     assert outcome == [RunEngineInterrupted, RunEngineInterrupted]
     assert stops(documents)[0]["exit_status"] == "abort"
 
@@ -238,9 +238,9 @@ def test_an_engine_may_be_made_in_a_thread():
 
     def other():
         with RunEngine() as RE:
-            results.append(RE(bps.null()).result(5).exit_status)
+            results.append(RE(bps.null()).result(30).exit_status)
 
     thread = threading.Thread(target=other)
     thread.start()
-    thread.join(10)
+    thread.join(30)
     assert results == ["success"]

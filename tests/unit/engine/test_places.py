@@ -37,7 +37,7 @@ def test_a_plain_script_gets_its_result():
     assert done.stdout.split() == ["42"]
 
 
-@pytest.mark.parametrize("ending", ["", "RE.request_pause(); future.exception(10)"])
+@pytest.mark.parametrize("ending", ["", "RE.request_pause(); future.exception(30)"])
 def test_a_script_that_ends_in_mid_plan_does_not_hang(ending):
     before = time.monotonic()
     done = run_script(f"""
@@ -58,7 +58,7 @@ def scan_of_a_signal(RE, results):
     with init_devices():
         knob = soft_signal_rw(float, name="knob")
     events = []
-    RE(bp.count([knob], num=3), {"event": lambda name, doc: events.append(doc["data"]["knob"])}).result(10)
+    RE(bp.count([knob], num=3), {"event": lambda name, doc: events.append(doc["data"]["knob"])}).result(30)
     results.append(events)
 
 

@@ -87,7 +87,7 @@ def test_finishing_at_the_same_instant_is_refused_for_all_but_one():
         status.add_callback(calls.append)
 
         def finish(status=status, gate=gate, refused=refused):
-            gate.wait(5)
+            gate.wait(30)
             try:
                 status.set_finished()
             except InvalidState as exc:
@@ -97,7 +97,7 @@ def test_finishing_at_the_same_instant_is_refused_for_all_but_one():
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(5)
+            thread.join(30)
         assert len(refused) == 3
         assert calls == [status]
 
@@ -166,20 +166,20 @@ def test_its_own_timeout_fails_a_status(caplog):
 def wait_for_callbacks(status):
     """Until the thread of the timers has done with it: one more timer goes off after it."""
     after = Status(timeout=0)
-    after.exception(10)
+    after.exception(30)
     called = threading.Event()
     Status(timeout=0).add_callback(lambda _: called.set())
-    assert called.wait(10)
+    assert called.wait(30)
 
 
 def test_a_timeout_of_nothing_fails_at_once():
-    assert isinstance(Status(timeout=0).exception(10), StatusTimeoutError)
+    assert isinstance(Status(timeout=0).exception(30), StatusTimeoutError)
 
 
 def test_one_late_finish_after_the_timeout_is_ignored_and_a_second_refused():
     for late in (lambda status: status.set_finished(), lambda status: status.set_exception(ValueError())):
         status = Status(timeout=0)
-        error = status.exception(10)
+        error = status.exception(30)
         late(status)
         assert status.exception() is error
         with pytest.raises(InvalidState):
@@ -187,19 +187,19 @@ def test_one_late_finish_after_the_timeout_is_ignored_and_a_second_refused():
 
 
 def test_a_status_that_finished_does_not_time_out():
-    status = Status(timeout=0.05)
+    status = Status(timeout=0.5)
     status.set_finished()
-    Status(timeout=0.1).exception(10)  # the time of the first has passed
+    Status(timeout=0.6).exception(30)  # the time of the first has passed
     assert status.success
 
 
 def test_a_status_is_done_after_its_settle_time():
-    status = Status(settle_time=0.2)
+    status = Status(settle_time=1.0)
     before = time.monotonic()
     status.set_finished()
     assert not status.done
     status.wait(20)
-    assert 0.19 < time.monotonic() - before < 10
+    assert 0.99 < time.monotonic() - before < 10
     assert status.success
 
 
@@ -219,9 +219,9 @@ def test_a_failure_needs_no_settling():
 
 
 def test_the_settle_time_comes_on_top_of_the_timeout():
-    status = Status(timeout=0.2, settle_time=0.3)
+    status = Status(timeout=1.5, settle_time=1.7)
     time.sleep(0.1)
-    status.set_finished()  # in time; done at 0.4 s, after the timeout alone
+    status.set_finished()  # in time; done at 1.8 s, after the timeout alone
     status.wait(20)
     assert status.success
     late = Status(timeout=0.01, settle_time=0.3)
@@ -254,14 +254,14 @@ def test_a_callback_is_called_once_whenever_it_is_added():
         status, gate, calls = Status(), threading.Barrier(2), []
 
         def finish(status=status, gate=gate):
-            gate.wait(5)
+            gate.wait(30)
             status.set_finished()
 
         thread = threading.Thread(target=finish)
         thread.start()
-        gate.wait(5)
+        gate.wait(30)
         status.add_callback(calls.append)
-        thread.join(5)
+        thread.join(30)
         assert calls == [status]
 
 
@@ -279,7 +279,7 @@ def test_a_callback_added_in_the_very_moment_of_finishing_is_called_once():
 
     status._done = Done()
     status.add_callback(calls.append)
-    finish.join(5)
+    finish.join(30)
     assert calls == [status]
 
 
@@ -314,7 +314,7 @@ def test_callbacks_run_in_the_thread_that_finishes_or_in_the_shared_one():
         )
     plain.set_finished()
     settling.set_finished()
-    assert all(event.wait(10) for event in called)
+    assert all(event.wait(30) for event in called)
     assert names.count(threading.current_thread().name) >= 1
     assert set(names) <= {threading.current_thread().name, "skysteer-status-timers"}
     assert names.count("skysteer-status-timers") >= 1
@@ -329,7 +329,7 @@ def test_ten_thousand_open_statuses_cost_one_thread_and_it_ends_with_them():
     for status in statuses:
         status.set_finished()
     assert all(status.success for status in statuses)
-    thread.join(5)
+    thread.join(30)
     assert timer_threads() == []
 
 
@@ -354,8 +354,8 @@ def test_a_finished_status_does_not_keep_the_thread_when_the_others_are_over():
     soon, far = Status(timeout=0.05), Status(timeout=300)
     (thread,) = timer_threads()
     far.set_finished()
-    assert isinstance(soon.exception(10), StatusTimeoutError)
-    thread.join(5)
+    assert isinstance(soon.exception(30), StatusTimeoutError)
+    thread.join(30)
     assert not thread.is_alive()
 
 
@@ -372,7 +372,7 @@ def test_a_shorter_timeout_overtakes_a_longer_one():
 def test_a_timer_made_while_the_thread_ends_is_not_lost(monkeypatch):
     monkeypatch.setattr("skysteer.engine._timers._LINGER", 0)  # the thread ends after each timer
     for _ in range(2000):
-        assert isinstance(Status(timeout=0).exception(10), StatusTimeoutError)
+        assert isinstance(Status(timeout=0).exception(30), StatusTimeoutError)
 
 
 @pytest.mark.parametrize("make", [Status, ophyd.status.Status], ids=["ours", "ophyd"])
@@ -386,8 +386,8 @@ def test_the_life_of_a_status_is_the_one_of_ophyd(make):
     status.set_finished()
     with pytest.raises(RuntimeError, match=r"already been called|called before"):
         status.set_finished()
-    status.wait(10)
-    deadline = time.monotonic() + 10
+    status.wait(30)
+    deadline = time.monotonic() + 30
     while not calls and time.monotonic() < deadline:
         time.sleep(0.001)
     seen += [status.done, status.success, status.exception(), calls == [status]]
@@ -406,7 +406,7 @@ class Motor:
         self.status = None
 
     def set(self, value):
-        self.status = Status(timeout=0.1, settle_time=0.01)
+        self.status = Status(timeout=0.1 if self.stuck else 30.0, settle_time=0.01)
         if not self.stuck:
             self.position = value
             self.status.set_finished()
@@ -415,14 +415,14 @@ class Motor:
 
 def test_a_plan_waits_for_a_status(RE):
     motor = Motor()
-    RE(bps.mv(motor, 3.0)).result(10)
+    RE(bps.mv(motor, 3.0)).result(30)
     assert motor.position == 3.0
     assert motor.status.success
 
 
 def test_a_plan_fails_when_a_status_times_out(RE):
     motor = Motor(stuck=True)
-    error = RE(bps.mv(motor, 3.0)).exception(10)
+    error = RE(bps.mv(motor, 3.0)).exception(30)
     assert isinstance(error, FailedStatus)
     assert isinstance(error.__cause__, StatusTimeoutError)
     assert error.args[0] is motor.status

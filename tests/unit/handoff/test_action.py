@@ -24,11 +24,11 @@ def test_two_threads_that_use_it_first_get_the_same_latch():
         action, together = Action("enough"), threading.Barrier(4)
 
         def first_use(action=action, together=together):
-            together.wait(5)
+            together.wait(30)
             return action.latch
 
         with ThreadPoolExecutor(4) as pool:
-            latches = [future.result(5) for future in [pool.submit(first_use) for _ in range(4)]]
+            latches = [future.result(30) for future in [pool.submit(first_use) for _ in range(4)]]
         assert all(latch is latches[0] for latch in latches)
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from skysteer.handoff import SRLatch, Transition
 
-SOON = 0.2
+SOON = 5.0
 """Seconds that waking may take on a busy machine. A latch that only times out takes `LONG`."""
-LONG = 5.0
+LONG = 30.0
 
 
 def in_loop(coroutine_function, *, debug=False):
@@ -30,7 +30,7 @@ async def waiting(latch, *, state="set"):
 
 def from_thread(function, *args):
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function, *args).result(5)
+        return pool.submit(function, *args).result(30)
 
 
 def test_it_starts_reset():
@@ -190,19 +190,19 @@ def test_waiters_on_two_loops_are_both_woken():
         async def main():
             task = asyncio.create_task(latch.wait_for_set())
             await asyncio.sleep(0)
-            await asyncio.to_thread(both.wait, 5)
+            await asyncio.to_thread(both.wait, 30)
             return await asyncio.wait_for(task, LONG)
 
         return asyncio.run(main())
 
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(on_a_loop_of_its_own) for _ in range(2)]
-        both.wait(5)
+        both.wait(30)
         began = time.perf_counter()
         latch.set("here and there")
         found = [future.result(LONG) for future in futures]
     assert [transition.cause for transition in found] == ["here and there"] * 2
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - began < SOON
 
 
 def test_a_closed_loop_does_no_harm():
@@ -247,7 +247,7 @@ def test_ten_thousand_toggles_from_eight_threads_lose_no_wake_up():
     follower = threading.Thread(target=lambda: asyncio.run(asyncio.wait_for(follow(), 30)))
     follower.start()
     throw_until_the_end(follower)
-    follower.join(5)
+    follower.join(30)
     assert not follower.is_alive()
     assert latch._waiters == {}
     assert [transition.state for transition in seen] == ["set", "reset"] * (len(seen) // 2)

@@ -22,7 +22,7 @@ def test_a_taker_that_waits_is_woken():
         taken = pool.submit(mailbox.take)
         assert not taken.done()
         mailbox.put("letter")
-        assert taken.result(5) == ["letter"]
+        assert taken.result(30) == ["letter"]
 
 
 def test_closing_lets_the_taker_have_the_rest_and_then_go():
@@ -40,7 +40,7 @@ def test_closing_wakes_a_taker_that_waits():
     with ThreadPoolExecutor(1) as pool:
         taken = pool.submit(mailbox.take)
         mailbox.close()
-        assert taken.result(5) is None
+        assert taken.result(30) is None
 
 
 def test_nothing_is_taken_in_after_closing_and_the_sender_is_told():
@@ -68,7 +68,7 @@ def test_many_threads_lose_nothing_and_each_keeps_its_order():
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(send, range(8)))
     mailbox.close()
-    taker.join(10)
+    taker.join(30)
     assert not taker.is_alive()
     assert len(got) == 16000
     for sender in range(8):

@@ -39,7 +39,7 @@ def patient() -> Iterator[Taker]:
     taker = Taker(60.0)
     yield taker
     taker.mailbox.close()
-    taker.thread.join(5)
+    taker.thread.join(30)
 
 
 def test_what_is_in_no_hurry_waits_for_what_is(patient):
@@ -63,7 +63,7 @@ def test_closing_hurries(patient):
     patient.mailbox.put(1, hurry=False)
     patient.mailbox.close()
     assert patient.wait_for(1) == [[1]]
-    patient.thread.join(5)
+    patient.thread.join(30)
     assert not patient.thread.is_alive()
 
 
@@ -74,7 +74,7 @@ def test_what_is_in_no_hurry_wakes_a_taker_that_sleeps_and_does_not_lie_there_fo
         taker.mailbox.put(number, hurry=False)
         taker.wait_for(number + 1)
     taker.mailbox.close()
-    taker.thread.join(5)
+    taker.thread.join(30)
 
 
 def test_a_taker_that_does_not_linger_takes_at_once():
@@ -82,7 +82,7 @@ def test_a_taker_that_does_not_linger_takes_at_once():
     taker.mailbox.put(1, hurry=False)
     assert taker.wait_for(1) == [[1]]
     taker.mailbox.close()
-    taker.thread.join(5)
+    taker.thread.join(30)
 
 
 def test_what_came_in_a_hurry_while_the_taker_was_busy_is_taken_at_once():

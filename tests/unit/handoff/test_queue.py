@@ -177,8 +177,8 @@ def test_the_plan_is_woken_from_the_answering_thread(queue):
     queue.when_answered(ticket, lambda: woken.append((threading.get_ident(), queue.peek(ticket))))
     assert woken == []
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(queue.answer, ticket, (A,)).result(5)
-        there = pool.submit(threading.get_ident).result(5)
+        pool.submit(queue.answer, ticket, (A,)).result(30)
+        there = pool.submit(threading.get_ident).result(30)
     assert woken == [(there, (A,))]
 
 
@@ -221,9 +221,9 @@ def test_answering_and_waiting_at_the_same_time_loses_no_wake_up(queue):
             ticket, woken = queue.ask(), threading.Event()
             answered = pool.submit(queue.answer, ticket, (A,))
             queue.when_answered(ticket, woken.set)
-            assert woken.wait(5)
+            assert woken.wait(30)
             assert queue.peek(ticket) == (A,)
-            assert answered.result(5)
+            assert answered.result(30)
             queue.release(ticket)
     assert queue.dropped.total == 0
 
@@ -274,7 +274,7 @@ def test_a_plan_that_waits_is_told_when_another_one_takes_its_queue(queue):
     waiting, idle, woken = queue.ask(), queue.ask(), threading.Event()
     queue.when_answered(waiting, woken.set)
     queue.launch(SPACE, "next")
-    assert woken.wait(5)
+    assert woken.wait(30)
     assert "another plan has begun" in queue.peek(waiting).reason
     assert queue.peek(idle) is None
 

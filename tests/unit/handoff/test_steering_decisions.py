@@ -114,7 +114,7 @@ def test_a_listener_may_steer(steering, heard):
     steering.listen(ask_back)
     thread = threading.Thread(target=lambda: steering.enough.latch.set("by hand"), daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
     assert [each.verdict for each in heard] == [ENOUGH, ABORT]
 

@@ -20,7 +20,7 @@ def beam(RE):
 
 def clear(RE, detectors, motors, *, objectives=("det",), options=None, space=None, **more):
     plan = preflight(detectors, motors, options or Options(5), space=space, objectives=objectives, **more)
-    return RE(plan).result(10).plan_result
+    return RE(plan).result(30).plan_result
 
 
 def problems(RE, *args, **more):
@@ -125,8 +125,8 @@ def test_a_pause_in_the_middle_does_no_harm(RE, beam):
         yield from bps.pause()
         return (yield from preflight([beam.det], [beam.x], Options(5), space=None, objectives=["det"]))
 
-    RE(plan()).exception(5)
-    assert RE.resume().result(10).plan_result.objectives == {"det": "det"}
+    RE(plan()).exception(30)
+    assert RE.resume().result(30).plan_result.objectives == {"det": "det"}
 
 
 # -- what it refuses

@@ -29,9 +29,9 @@ from skysteer.plans import (
 from skysteer.protocols import HasCache
 from skysteer.testing import SimulatedBeamline
 
-SOON = 0.3
+SOON = 5.0
 """Seconds that waking may take on a busy machine; 2 ms are usual. What is not woken takes `LONG`."""
-LONG = 8.0
+LONG = 30.0
 
 
 class Cache:
@@ -99,7 +99,7 @@ class Waiting:
         RE.msg_hook = lambda message: self.reached.set() if message.command == command else None
 
     def here(self):
-        assert self.reached.wait(5)
+        assert self.reached.wait(30)
         self.reached.clear()
         time.sleep(0.02)  # the message is being processed, the loop has gone to sleep
 
@@ -128,7 +128,7 @@ def finish(RE, future):
 
 def paused(RE, future):
     RE.request_pause()
-    assert isinstance(future.exception(10), RunEngineInterrupted)
+    assert isinstance(future.exception(30), RunEngineInterrupted)
     assert RE.state == "paused"
 
 
@@ -152,7 +152,7 @@ def test_a_latch_thrown_by_another_thread_ends_the_wait_at_once(any_RE):
     thread.start()
     name, transition = ended(any_RE, wait_for_actions({"snapshot": latch}, LONG))
     took = time.monotonic() - thrown[0]
-    thread.join(5)
+    thread.join(30)
     assert took < SOON
     assert name == "snapshot"
     assert (transition.state, transition.cause) == ("set", "the user")
@@ -171,7 +171,7 @@ def test_a_short_pulse_is_not_lost(RE):
     waiting.here()
     latch.set("a blink")
     latch.reset()
-    name, transition = future.result(SOON + 2).plan_result
+    name, transition = future.result(SOON).plan_result
     assert (name, transition.state, transition.cause) == ("a", "set", "a blink")
 
 
@@ -192,7 +192,7 @@ def test_a_pulse_during_a_pause_is_not_lost(RE):
     latch.set("in the pause")
     latch.reset()
     began = time.monotonic()
-    assert RE.resume().result(10).plan_result[1].cause == "in the pause"
+    assert RE.resume().result(30).plan_result[1].cause == "in the pause"
     assert time.monotonic() - began < SOON
     assert idle(latch)
 
@@ -204,7 +204,7 @@ def test_of_two_latches_the_first_to_change_is_told(RE, other_first):
     waiting.here()
     for latch in (b, a) if other_first else (a, b):
         latch.set()
-    assert future.result(5).plan_result[0] == ("b" if other_first else "a")
+    assert future.result(30).plan_result[0] == ("b" if other_first else "a")
     assert idle(a)
     assert idle(b)
 
@@ -224,7 +224,7 @@ def test_it_waits_for_a_reset_when_told(RE):
     future = RE(wait_for_actions(action.event_map, LONG, wait_for="reset"))
     waiting.here()
     action.latch.reset("released")
-    name, transition = future.result(5).plan_result
+    name, transition = future.result(30).plan_result
     assert (name, transition.state, transition.cause) == ("hold", "reset", "released")
 
 
@@ -241,7 +241,7 @@ def test_an_aborted_wait_leaves_nothing_at_the_latch(RE):
     future = RE(wait_for_actions({"a": latch}))
     waiting.here()
     RE.abort("test")
-    assert isinstance(future.exception(5), RunEngineInterrupted)
+    assert isinstance(future.exception(30), RunEngineInterrupted)
     assert idle(latch)
 
 
@@ -269,7 +269,7 @@ def test_thousands_of_pulses_from_eight_threads_end_as_many_waits(RE):
     finally:
         over.set()
         for thread in threads:
-            thread.join(5)
+            thread.join(30)
     assert time.monotonic() - began < LONG  # one that was slept through takes that long
 
 
@@ -297,7 +297,7 @@ def in_a_run(plan):
 
 
 def until(condition):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.001)
@@ -309,7 +309,7 @@ def test_it_reads_until_a_latch_is_thrown(RE, beam, documents):
     future = RE(in_a_run(read_while_waiting(devices, {"enough": latch}, "live", 0.001)))
     until(lambda: sum(name == "event" for name, _ in documents) >= 3)
     latch.set("the user")
-    future.result(5)
+    future.result(30)
     events = [doc for name, doc in documents if name == "event"]
     assert [event["seq_num"] for event in events] == list(range(1, len(events) + 1))
     assert all(event["data"]["classic"] == 7.0 and "det" in event["data"] for event in events)
@@ -323,7 +323,7 @@ def test_the_time_between_two_readings_is_ended_at_once(RE, beam, documents):
     waiting.here()
     began = time.monotonic()
     latch.set()
-    future.result(10)
+    future.result(30)
     assert time.monotonic() - began < SOON
     assert sum(name == "event" for name, _ in documents) == 1
 
@@ -340,7 +340,7 @@ def test_a_pulse_in_mid_reading_is_not_lost(RE, beam, documents):
     until(lambda: beam.det.busy)
     latch.set("a blink")
     latch.reset()
-    future.result(5)
+    future.result(30)
     [(name, transition)] = told
     assert (name, transition.cause) == ("enough", "a blink")
     assert sum(name == "event" for name, _ in documents) == 1  # the reading was finished
@@ -349,7 +349,7 @@ def test_a_pulse_in_mid_reading_is_not_lost(RE, beam, documents):
 def test_what_is_set_already_means_no_reading(RE, beam, documents):
     latch = SRLatch()
     latch.set()
-    RE(in_a_run(read_while_waiting([beam.det], {"enough": latch}))).result(5)
+    RE(in_a_run(read_while_waiting([beam.det], {"enough": latch}))).result(30)
     assert not [doc for name, doc in documents if name == "event"]
 
 
@@ -361,7 +361,7 @@ def test_a_pause_between_two_readings_replays_none(RE, beam, documents):
     future = RE.resume()
     waiting.here()
     latch.set()
-    future.result(5)
+    future.result(30)
     assert beam.det.triggers == 1
     assert sum(name == "event" for name, _ in documents) == 1
 
@@ -381,7 +381,7 @@ def test_a_reading_is_stashed_and_forgotten(RE, cache):
         return kept
 
     assert isinstance(cache, HasCache)
-    assert RE(plan()).result(5).plan_result == [READING]
+    assert RE(plan()).result(30).plan_result == [READING]
     assert cache.kept == []
 
 
@@ -392,13 +392,13 @@ def test_the_stashing_can_be_waited_for_later(RE, cache):
         yield from bps.wait("later")
         return early, status.done
 
-    assert RE(plan()).result(5).plan_result == (False, True)
+    assert RE(plan()).result(30).plan_result == (False, True)
 
 
 def test_a_stashing_that_fails_fails_the_wait(RE, cache):
     cache.fail = OSError("disk full")
     with pytest.raises(FailedStatus) as caught:
-        RE(stash(cache, READING, wait=True)).result(5)
+        RE(stash(cache, READING, wait=True)).result(30)
     assert "disk full" in str(caught.value.__cause__)
 
 
@@ -435,7 +435,7 @@ def test_readings_are_read_into_an_event_and_stashed_each_in_its_cache(RE, beam,
         told.append((yield from read_and_stash([beam.det, classic], [first, second], stream="dark", wait=True)))
         assert all(status.done for status in first.statuses + second.statuses)
 
-    RE(in_a_run(plan())).result(5)
+    RE(in_a_run(plan())).result(30)
     [event] = [doc for name, doc in documents if name == "event"]
     [descriptor] = [doc for name, doc in documents if name == "descriptor"]
     assert descriptor["name"] == "dark"
@@ -500,7 +500,7 @@ class AsyncCamera(Camera):
 @pytest.mark.parametrize("kind", [Camera, AsyncCamera])
 def test_a_property_is_set_and_waited_for(any_RE, kind):
     camera = kind(name="camera")
-    status = ended(any_RE, set_property(camera, 0.5, propr="exposure", timeout=5))
+    status = ended(any_RE, set_property(camera, 0.5, propr="exposure", timeout=30))
     assert camera.now == {"exposure": 0.5, "gain": 1}
     assert status.done
 
@@ -544,4 +544,4 @@ def test_the_transition_says_when(RE):
     latch.set("now")
     assert isinstance(latch.last, Transition)
     assert abs(latch.last.time - time.time()) < 5
-    assert RE([Msg("null")]).result(5).exit_status == "success"
+    assert RE([Msg("null")]).result(30).exit_status == "success"

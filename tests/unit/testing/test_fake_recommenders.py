@@ -136,8 +136,8 @@ def test_slow_takes_its_time_and_works_for_it_as_told(burn):
     assert seconds >= 0.2
     assert work < 0.1 if burn == "sleep" else work > 0.02
     began = time.perf_counter()
-    slow.ingest([])
-    assert time.perf_counter() - began < 0.1
+    Slow(Bare(), 20.0, burn).ingest([])
+    assert time.perf_counter() - began < 10
 
 
 def test_slow_in_python_holds_the_interpreter_and_sleep_does_not():
@@ -169,7 +169,7 @@ def test_silent_hangs_from_its_question_on_until_it_is_released():
     silent.ingest([])
     assert answers == []
     silent.release()
-    asking.join(10)
+    asking.join(30)
     assert len(answers) == 1
 
 
@@ -269,7 +269,7 @@ def test_a_recorder_sees_two_calls_at_once():
     assert silent.wait_until_silent(10)
     recorder.ingest([])
     silent.release()
-    asking.join(10)
+    asking.join(30)
     assert recorder.overlapped
     assert recorder.names() == ["ingest", "suggest"]
 

@@ -30,7 +30,7 @@ def watch(engine, motor, function):
     async def subscribe():
         motor.subscribe_reading(lambda reading: function(reading[motor.name]["value"]))
 
-    asyncio.run_coroutine_threadsafe(subscribe(), engine.loop).result(5)
+    asyncio.run_coroutine_threadsafe(subscribe(), engine.loop).result(30)
 
 
 def descriptor(engine, plan):
@@ -116,14 +116,15 @@ def test_a_move_takes_distance_over_velocity_and_is_seen_on_its_way(stock_RE):
     watch(stock_RE, beam.x, seen.append)
     began = time.monotonic()
     stock_RE(bps.mv(beam.x, 4.0))
-    assert 0.2 <= time.monotonic() - began < 2.0
+    assert 0.2 <= time.monotonic() - began < 10
     assert beam.x.position == 4.0
     assert len(seen) > 3
     assert seen == sorted(seen)
+    beam.x.velocity = 0.1  # it would take a minute and a half
     beam.x.velocity = None
     began = time.monotonic()
     stock_RE(bps.mv(beam.x, -5.0))
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 10
 
 
 def test_a_stopped_motor_stands_where_it_was_and_its_move_fails(stock_RE):
@@ -195,7 +196,7 @@ def test_the_dead_time_is_taken_by_each_trigger(stock_RE):
     beam = SimulatedBeamline(stock_RE, dead_time=0.05)
     began = time.monotonic()
     stock_RE(bp.count([beam.det], num=4))
-    assert 0.2 <= time.monotonic() - began < 2.0
+    assert 0.2 <= time.monotonic() - began < 10
 
 
 def test_unstage_ends_a_trigger_at_once_and_leaves_nothing_behind(stock_RE):
@@ -222,14 +223,14 @@ def test_an_aborted_trigger_leaves_nothing_behind(stock_RE):
     stock_RE.msg_hook = lambda msg: exposing.set() if msg.command == "wait" and beam.det.triggers else None
 
     def abort_when_exposing():
-        if exposing.wait(10):
+        if exposing.wait(30):
             stock_RE.abort("enough seen")
 
     aborting = threading.Thread(target=abort_when_exposing)
     aborting.start()
     with pytest.raises(RunEngineInterrupted):
         stock_RE(bp.count([beam.det]))
-    aborting.join(10)
+    aborting.join(30)
     assert stops[0]["exit_status"] == "abort"
     assert not beam.det.busy
     assert beam.det.unstaged == 1
@@ -242,7 +243,7 @@ def test_it_can_be_made_without_an_engine_and_used_with_a_later_one():
         values = readings(RE, bp.list_scan([beam.det], beam.x, [1.0, 2.0]), "det")
     finally:
         RE.loop.call_soon_threadsafe(RE.loop.stop)
-        RE._th.join(5)
+        RE._th.join(30)
         RE.loop.close()
     assert values == [beam.det.truth(1.0, 0.0), beam.det.truth(2.0, 0.0)]
 
@@ -251,7 +252,7 @@ def test_it_can_be_made_in_a_thread_and_beside_a_running_loop(stock_RE):
     made = []
     thread = threading.Thread(target=lambda: made.append(SimulatedBeamline(stock_RE)))
     thread.start()
-    thread.join(10)
+    thread.join(30)
 
     async def as_in_a_notebook():
         made.append(SimulatedBeamline(stock_RE))

@@ -51,14 +51,14 @@ def watch():
 
         def wait(count):
             for _ in range(count):
-                assert there.acquire(timeout=10), f"only {heard}"
+                assert there.acquire(timeout=30), f"only {heard}"
 
         return dog, steering, heard, wait
 
     yield make
     for dog in made:
         dog.close()
-        dog.closed.result(5)
+        dog.closed.result(30)
 
 
 def test_a_verdict_is_said_with_its_reason_and_the_event_it_is_about(watch):
@@ -91,7 +91,7 @@ def test_a_verdict_that_comes_too_late_is_said_to_have_no_effect(watch):
     hold = threading.Event()
 
     def judge(observation):
-        hold.wait(10)
+        hold.wait(30)
         return Judgement(ABORT, "dose")
 
     dog, steering, heard, wait = watch(judge)
