@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any, cast
@@ -13,8 +15,14 @@ from ._canonical import canonical, digest, shortened
 
 MOST = 36
 """How many settings are named."""
-SECRET = re.compile(r"(api|access)_?key|passw|secret|credential|(auth|access|bearer|refresh)\w*token|^_*token$", re.I)
+SECRET = re.compile(
+    r"(api|access|private)_?key|passw|pwd|secret|credential|cookie|authorization|"
+    r"(auth|access|bearer|refresh)\w*token|^_*token$",
+    re.I,
+)
 """What such a setting holds is nobody's business."""
+ADDRESS = re.compile(r"://[^\s/@:]*:[^\s/@]+@")
+"""An address with a password in it."""
 HIDDEN = "(a secret, not on record)"
 EXACT = 2**53
 """Larger numbers, and those that are not finite, are given as text: JSON has no exact place for them."""
@@ -33,6 +41,7 @@ class About:
     def __init__(self, recommender: Any) -> None:
         inner = inner_of(recommender)
         self._class: type[Any] = type(inner)
+        self._ours = self._class.__module__.startswith("skysteer.")
         attributes = _attributes(inner)
         self._settings = _settings(attributes)
         self._arguments = _arguments(self._class)
@@ -53,7 +62,7 @@ class About:
             "version": dict(_version(self._class)),
             "seed": self._seed,
             "settings": dict(self._settings),
-            "arguments": [name for name in self._arguments or () if name in self._settings],
+            "arguments": [name for name in self._parameters() or () if name in self._settings],
             "made_of": self._made_of(),
         }
 
@@ -68,11 +77,12 @@ class About:
         That can be told only where each argument of the constructor is kept under its own name; elsewhere, all.
         Ours make nothing of the process: all, so that one that was told something before is another one.
         """
-        if self._class.__module__.startswith("skysteer."):
-            return list(self._settings)
-        if self._arguments is None or not self._kept.issuperset(self._arguments):
-            return list(self._settings)
-        return [name for name in self._arguments if name in self._settings]
+        arguments = None if self._ours else self._parameters()
+        return list(self._settings) if arguments is None else [name for name in arguments if name in self._settings]
+
+    def _parameters(self) -> tuple[str, ...] | None:
+        """Arguments of its constructor; ``None`` where not each is kept: then they do not tell all that was chosen."""
+        return self._arguments if self._ours or self._kept.issuperset(self._arguments or ()) else None
 
 
 def about_function(function: Any) -> dict[str, str]:
@@ -116,15 +126,30 @@ def _settings(attributes: dict[str, Any]) -> dict[str, Any]:
             break
         if name.startswith("_") and type(value) in (list, dict, set) and not value:
             continue  # what it will remember
-        if SECRET.search(name) and not (value is None or isinstance(value, bool | int | float)):
+        if _is_secret(name, value):
             found[name.lstrip("_")] = HIDDEN
         elif value is None or (type(value) in (bool, int, float) and abs(value) < EXACT):
             found[name.lstrip("_")] = value
         elif type(value) is str:
-            found[name.lstrip("_")] = shortened(value)
+            found[name.lstrip("_")] = HIDDEN if ADDRESS.search(value) else shortened(value)
         elif (text := _text(value)) is not None:
-            found[name.lstrip("_")] = HIDDEN if SECRET.search(text) else shortened(text)
+            hidden = SECRET.search(text) or ADDRESS.search(text) or _has_secret(value)
+            found[name.lstrip("_")] = HIDDEN if hidden else shortened(text)
     return found
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    return SECRET.search(name) is not None and not (value is None or isinstance(value, bool | int | float))
+
+
+def _has_secret(value: Any) -> bool:
+    """Whether a field of a dataclass in it is called so: the text of one does not name them."""
+    if is_dataclass(value):
+        named = [(each.name, getattr(value, each.name, None)) for each in fields(value)]
+        return any(_is_secret(name, held) or _has_secret(held) for name, held in named)
+    if isinstance(value, Mapping):
+        value = tuple(cast("Mapping[Any, Any]", value).values())
+    return isinstance(value, list | tuple) and any(map(_has_secret, cast("Sequence[Any]", value)))
 
 
 def _text(value: Any) -> str | None:
@@ -138,7 +163,10 @@ def _seed(recommender: Any) -> int | None:
     for name in ("seed", "_seed"):
         seed = inspect.getattr_static(recommender, name, None)
         if isinstance(seed, property):
-            seed = getattr(recommender, name)
+            try:
+                seed = getattr(recommender, name)
+            except Exception:  # of one that has none yet
+                seed = None
         if not isinstance(seed, bool) and hasattr(seed, "__index__"):
             return int(seed)  # pyright: ignore[reportArgumentType]
     return None

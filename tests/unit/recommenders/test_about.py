@@ -218,7 +218,7 @@ def test_the_state_is_the_same_in_another_process():
         "space = Space(Axis('x', -5, 5), Choice('s', {'b', 'a'} and ('a', 'b')))\n"
         "with Advisor(Sobol(space, seed=2)) as advisor:\n"
         "    advisor.tell(Observation('r', 'primary', 1, 0.0, {'x': 0.1, 's': 'a'}, {'d': 1e-3, 'c': {'q', 'w'}}))\n"
-        "    advisor.best().result(10)\n"
+        "    advisor.best().result(30)\n"
         "    print(advisor.state)\n"
     )
     seen = {
@@ -279,8 +279,8 @@ def test_an_optimizer_without_a_place_to_write_to_is_not_asked_to():
         heard = []
         advisor.listen(heard.append)
         advisor.tell(Observation("run", "primary", 1, 0.0, {"x": 0.0}, {"det": 1.0}))
-        advisor.checkpoint().result(5)
-        advisor.best().result(5)
+        advisor.checkpoint().result(30)
+        advisor.best().result(30)
     assert [type(each).__name__ for each in heard] == ["Told"]
 
 
@@ -364,6 +364,46 @@ def test_arguments_are_told_from_what_it_made_itself():
     assert {"initial", "gate", "seed"} <= set(said["arguments"])
     assert set(said["arguments"]) < set(said["settings"])
     assert about(Mine())["arguments"] == ["seed", "step", "name", "table"]
+
+
+def test_arguments_that_do_not_tell_all_that_was_chosen_are_not_told():
+    class Optional(Mine):
+        def __init__(self, step, **options):
+            super().__init__(step=step)
+            self.__dict__.update(options)
+
+    for recommender in (Renaming(2.0), Optional(0.5, width=3.0)):
+        said = about(recommender)
+        assert said["arguments"] == []
+        assert said["made_of"] == list(said["settings"])
+
+
+def test_what_is_nobodys_business_is_not_told_wherever_it_is_held():
+    @dataclass
+    class Login:
+        user: str
+        password: str | None = None
+
+    class Remote(Mine):
+        def __init__(self, server, login, logins, **options):
+            super().__init__()
+            self.server, self.login, self.logins, self.options = server, login, logins, options
+
+    one = Login("me", "hunter2")
+    said = about(Remote("https://me:hunter2@model.facility/fit", one, {"fit": [one]}, pwd="hunter2", depth=3))
+    assert "hunter2" not in json.dumps(said)
+    held = about(Remote("https://model.facility:8000/fit", Login("me"), [], width=3))["settings"]
+    assert held["server"] == "https://model.facility:8000/fit"
+    assert held["login"].endswith("Login('me', None)")
+
+
+def test_one_that_cannot_say_its_seed_yet_has_none():
+    class Unseeded(Fixed):
+        @property
+        def seed(self):
+            raise RuntimeError("not before the first point")
+
+    assert about(Unseeded([{"x": 0.0}]))["seed"] is None
 
 
 def test_a_class_whose_signature_raises_is_described():

@@ -239,6 +239,11 @@ def test_another_version_is_only_a_warning():
     )  # fmt: skip
 
 
+def test_a_setting_that_is_not_on_record_is_no_difference():
+    hidden = recommender(settings={"length": "(a secret, not on record)"})
+    assert differences(ABOUT, hidden) == differences(hidden, ABOUT) == ([], [])
+
+
 def test_what_a_recommender_made_itself_is_only_a_warning():
     before = {**MINE, "settings": {"length": 1.0, "seed": 1, "t0": 5.0}, "made_of": ["length", "seed"]}
     after = {**before, "settings": {"length": 1.0, "seed": 1, "t0": 7.0}}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from skysteer.recommenders._about import HIDDEN
+
 __all__ = ["differences"]
 
 Said = Mapping[str, Any]
@@ -71,6 +73,7 @@ def _settings(old: Said, new: Said) -> tuple[tuple[Said, Said], tuple[Said, Said
     """
     before, after = part(old, "settings"), part(new, "settings")
     names = {*before, *after} - ({"seed"} if old.get("seed") is not None else set())
+    names -= {name for name in names if HIDDEN in (before.get(name), after.get(name))}  # what it is nobody knows
     if _version("", old, new):
         names = {name for name in names if name in before and name in after}
     made_of = {*_list(old, "made_of"), *_list(new, "made_of")} if "made_of" in old else names
