@@ -56,7 +56,7 @@ def observation(number=1, x=0.0, suggestion=None, run="run", **objectives):
     return Observation(run, "primary", number, 0.0, {"x": x}, objectives or {"det": 10 * x}, suggestion=suggestion)
 
 
-def answer(advisor, ticket, timeout=5.0):
+def answer(advisor, ticket, timeout=30.0):
     """The answer to a ticket, waited for."""
     there = threading.Event()
     advisor.queue.when_answered(ticket, there.set)
@@ -70,7 +70,7 @@ def ask(advisor, count=1, **more):
 
 def caught_up(advisor):
     """Everything handed over so far was told."""
-    advisor.best().result(5)
+    advisor.best().result(30)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def advise():
     yield make
     for advisor in made:
         advisor.close()
-        advisor.closed.result(5)
+        advisor.closed.result(30)
 
 
 @pytest.fixture
@@ -219,8 +219,8 @@ def test_its_space_and_abilities_are_known(advise):
     assert advise(Fixed([])).knows_pending
     narrow = Space(Axis("x", 0, 1))
     assert advise(Knows(), space=narrow).space is narrow
-    assert knowing.best().result(5) == {"x": 1.0, "det": 2.0}
-    assert bare.best().result(5) is None
+    assert knowing.best().result(30) == {"x": 1.0, "det": 2.0}
+    assert bare.best().result(30) is None
 
 
 def test_what_is_no_recommender_is_refused():
@@ -299,7 +299,7 @@ def test_points_are_told_although_nobody_asks(advise):
 
     recommender = Listens()
     advise(recommender, launch=False).tell(observation(1, 1.0))
-    assert heard.wait(5)
+    assert heard.wait(30)
     assert recommender.told == [{"x": 1.0, "det": 10.0}]
 
 
@@ -429,7 +429,7 @@ def test_an_error_in_register_failures_does_not_repeat_the_points(advise, caplog
     advisor.queue.failed(second)
     # one of both calls of caught_up hears of it; the other finds it told
     for _ in range(2):
-        advisor.best().exception(5)
+        advisor.best().exception(30)
     assert delicate.told == [{"x": 0.0, "det": 0.0, "_id": "fixed-0"}]
     assert delicate.failures == [{"x": 1.0, "_id": "fixed-1"}]
 
@@ -445,7 +445,7 @@ def test_points_whose_ingest_raised_are_told_again_before_the_next_question(advi
 
 
 def caught_up_or_not(advisor):
-    advisor.best().exception(5)
+    advisor.best().exception(30)
 
 
 def test_an_ingest_that_keeps_raising_answers_each_question_with_that_error(advise, caplog):
@@ -456,7 +456,7 @@ def test_an_ingest_that_keeps_raising_answers_each_question_with_that_error(advi
         assert "Raising raised RuntimeError in ingest: ingest number" in finished.reason
         assert isinstance(finished.error, RecommenderError)
     advisor.close()
-    advisor.closed.result(5)
+    advisor.closed.result(30)
     assert "the points are kept and told again before the next question" in caplog.text
 
 
@@ -572,7 +572,7 @@ def test_an_error_of_a_reduction_names_the_event(advise, caplog, reduce, kind, w
 def test_start_is_done_when_the_worker_is_up(advise, hanging):
     silent = hanging(Bare())
     advisor = advise(silent)
-    assert advisor.start().result(5) is None
+    assert advisor.start().result(30) is None
     advisor.queue.ask()
     assert silent.wait_until_silent(5)
     assert advisor.start().done()
@@ -585,18 +585,18 @@ def test_the_best_point_knows_all_that_was_handed_over(advise):
             return [] if best is None else [(None, {"x": best["x"]}, {"det": best["det"]})]
 
     advisor = advise(Best())
-    assert advisor.best().result(5) is None
+    assert advisor.best().result(30) is None
     for number in range(1, 100):
         advisor.tell(observation(number, float(number)))
-    assert advisor.best().result(5) == {"x": 99.0, "det": 990.0}
+    assert advisor.best().result(30) == {"x": 99.0, "det": 990.0}
 
 
 def test_the_best_point_of_more_than_arrived_is_an_error(advise):
     advisor = advise(Fixed(POINTS))
     advisor.tell(observation(1))
-    assert advisor.best(known=1).result(5) is None
+    assert advisor.best(known=1).result(30) is None
     with pytest.raises(FieldError, match="2 points were measured, but only 1 observations arrived"):
-        advisor.best(known=2).result(5)
+        advisor.best(known=2).result(30)
 
 
 def test_an_error_of_the_best_point_is_in_the_future(advise):
@@ -606,7 +606,7 @@ def test_an_error_of_the_best_point_is_in_the_future(advise):
 
     advisor = advise(Best())
     with pytest.raises(RecommenderError, match="Best raised ValueError in get_best_points: no idea"):
-        advisor.best().result(5)
+        advisor.best().result(30)
     ask(advisor)
 
 
@@ -632,7 +632,7 @@ def test_what_was_handed_over_before_closing_is_told(advise, hanging):
     advisor.close()
     advisor.tell(observation(3, 3.0))
     silent.release()
-    advisor.closed.result(5)
+    advisor.closed.result(30)
     assert [point["x"] for point in fixed.told] == [1.0, 2.0]
 
 
@@ -640,10 +640,10 @@ def test_a_closed_advisor_says_so(advise):
     advisor = advise(Bare())
     advisor.close()
     advisor.close()
-    advisor.closed.result(5)
+    advisor.closed.result(30)
     for future in (advisor.start(), advisor.best()):
         with pytest.raises(RecommenderError, match="the advisor of Bare is closed"):
-            future.result(5)
+            future.result(30)
     assert ask(advisor).reason == "the advisor of Bare is closed"
 
 
@@ -655,7 +655,7 @@ def test_a_thread_that_is_stuck_is_reported_by_name_and_does_not_hold_the_caller
     began = time.monotonic()
     with caplog.at_level(logging.WARNING):
         advisor.close()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 10  # it is stuck until the test is over
     assert not advisor.closed.done()
     assert "Silent is in suggest for " in caplog.text
     assert "its thread 'skysteer-advisor-Silent' ends when that returns" in caplog.text
@@ -675,4 +675,4 @@ def test_leaving_the_block_closes_it():
         advisor.queue.launch(SPACE, "uid")
         ask(advisor)
         assert repr(advisor) == "<Advisor of Bare in a thread, told 0 points>"
-    assert advisor.closed.result(5) is None
+    assert advisor.closed.result(30) is None

@@ -129,7 +129,7 @@ def advise():
     yield make
     for advisor in made:
         advisor.close()
-        advisor.closed.result(5)
+        advisor.closed.result(30)
 
 
 @pytest.fixture(autouse=True)
@@ -365,7 +365,7 @@ def test_it_goes_on_from_its_checkpoint_and_is_told_only_what_came_after(advise,
 def test_a_checkpoint_of_another_scan_is_not_used(advise, tmp_path):
     earlier, _ = advise(Remembering(tmp_path))
     earlier.tell(observation(1, 4.0))
-    earlier.checkpoint().result(5)
+    earlier.checkpoint().result(30)
     advisor, _ = advise(Remembering(tmp_path))
     advisor.restore(History(observations=(observation(1, 1.0), observation(2, 2.0))))
     assert best(advisor)["calls"] == [("ingest", 2)]
@@ -385,7 +385,7 @@ def test_what_it_read_is_not_written_again(advise, tmp_path):
     best(advisor)
     assert not heard
     advisor.tell(observation(3, 3.0))
-    advisor.checkpoint().result(5)
+    advisor.checkpoint().result(30)
     assert [each.told for each in heard if not isinstance(each, Told)] == [3]
 
 

@@ -123,12 +123,12 @@ def scipy():
     for optimizer in made:
         wait_for_a_question(optimizer)
         optimizer.close()
-        optimizer._t.join(10)
+        optimizer._t.join(30)
 
 
 def wait_for_a_question(optimizer):
     """``close`` ends its thread only while that waits for an answer."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not optimizer._active and optimizer._t.is_alive():
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -621,7 +621,7 @@ def test_scipy_cannot_go_on_after_a_first_point_that_failed_and_says_so(scipy):
 
 def test_scipy_says_that_it_waited_too_long(scipy):
     optimizer = scipy(timeout=0.05)
-    optimizer._t.join(10)
+    optimizer._t.join(30)
     with pytest.raises(RecommenderError, match=r"SciPy waited more than 0.05 s for a reading"):
         BlueskyAdaptive(optimizer).suggest()
 

@@ -218,13 +218,13 @@ class TestSuggestIsAQuestion:
 
         def slow(*arguments):
             begun.set()
-            assert go_on.wait(10)
+            assert go_on.wait(30)
             return fitted(*arguments)
 
         monkeypatch.setattr(_fit, "fitted", slow)
         (point,) = measured(recommender.suggest())
         recommender.ingest([point])  # 15 readings: the next fit
-        assert begun.wait(10)
+        assert begun.wait(30)
         assert "skysteer-library-15" in {entry.name for entry in threading.enumerate()}
         recommender.suggest(3)  # answers with the old kernel meanwhile
         go_on.set()

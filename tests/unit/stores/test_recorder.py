@@ -110,7 +110,7 @@ def ids(found):
     return [doc["data"]["suggestion_id"] for name, doc in found if name == "event" and "suggestion_id" in doc["data"]]
 
 
-def until(condition, timeout=10):
+def until(condition, timeout=30):
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -237,12 +237,12 @@ def test_handing_over_never_waits_for_the_store(tmp_path):
     with store, Recorder(store) as recorder:
         run = recorder.begin({})
         run(given_up())
-        assert store.entered.wait(5)
+        assert store.entered.wait(30)
         before = time.perf_counter()
         for number in range(1000):
             run(given_up(number))
         tell(recorder, Measurement(), 1000)
-        assert time.perf_counter() - before < 2.0
+        assert time.perf_counter() - before < 10
         assert recorder.behind == recorder.handed == 2 + 1000 + 1003
         store.go.set()
         until(lambda: recorder.behind == 0)
@@ -285,7 +285,7 @@ def test_while_it_cannot_write_it_says_why_and_what_waits_and_wakes_those_who_wa
     until(lambda: recorder.behind < 6)
     tell(recorder, Measurement())
     until(lambda: recorder.problem is not None)
-    assert woken.wait(5)
+    assert woken.wait(30)
     assert recorder.problem == "StoreError: the disk is full"
     assert recorder.behind > 0
     assert "the disk is full" in repr(recorder)
@@ -295,7 +295,7 @@ def test_while_it_cannot_write_it_says_why_and_what_waits_and_wakes_those_who_wa
     forget()
     count = len(seen)
     tell(recorder, Measurement())
-    recorder.close().result(5)
+    recorder.close().result(30)
     assert len(seen) == count
     store.close()
 
@@ -309,7 +309,7 @@ def test_closing_writes_the_rest_and_ends_the_thread(tmp_path):
     assert not closed.done()
     assert closed is recorder.closed
     store.go.set()
-    closed.result(10)
+    closed.result(30)
     assert len(on_record(tmp_path / "runs")[measurement.uid]) == 6
     store.close()
 
@@ -321,7 +321,7 @@ def test_closing_a_recorder_that_can_not_write_does_not_wait_for_ever_and_says_w
     tell(recorder, Measurement())
     before = time.monotonic()
     with pytest.raises(StoreError, match="6 documents and decisions are not on record: StoreError: the disk is full"):
-        recorder.close().result(10)
+        recorder.close().result(30)
     assert time.monotonic() - before < 5
     assert "6 documents" in caplog.text
     assert recorder.closing
