@@ -244,6 +244,18 @@ def test_recorded_ids_are_told_to_the_same_class_and_to_no_other(scan):
     assert not any("_id" in point for point in other.told)
 
 
+def test_a_class_of_a_script_that_was_run_is_the_same_when_the_script_is_imported(scan):
+    folder = scan(Wanderer(seed=2), points=4)
+    (file,) = folder.glob("*.decisions.jsonl")
+    said = file.read_text()
+    assert f'"class":"{__name__}:Wanderer"' in said
+    file.write_text(said.replace(f'"class":"{__name__}:Wanderer"', '"class":"__main__:Wanderer"'))
+    found = replay(folder, Wanderer(seed=2))
+    assert found.again
+    assert found.same
+    assert str(found).startswith("4 of 4 suggestions are the same")
+
+
 def test_one_that_raises_at_a_question_is_asked_the_next(scan):
     done = replay(scan(Raising(Wanderer(), at=100)), Raising(Wanderer(), at=3))
     assert [bool(step.error) for step in done.steps] == [n == 2 for n in range(8)]

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from skysteer.recommenders._about import HIDDEN
 
-__all__ = ["differences"]
+__all__ = ["differences", "same_class"]
 
 Said = Mapping[str, Any]
 """What a start document says under ``"skysteer"``, or a part of it."""
@@ -54,7 +54,7 @@ def _recommender(which: str, recorded: Said, now: Said) -> tuple[list[str], list
     old, new = part(recorded, which), part(now, which)
     if not old or not new:
         return [], []
-    if not _same_class(old, new):
+    if not same_class(old, new):
         return [f"its {which} was {_class(old)}, and is {_class(new)}"], []
     problems: list[str] = []
     if old.get("seed") != new.get("seed"):
@@ -87,7 +87,8 @@ def _settings(old: Said, new: Said) -> tuple[tuple[Said, Said], tuple[Said, Said
     )
 
 
-def _same_class(old: Said, new: Said) -> bool:
+def same_class(old: Said, new: Said) -> bool:
+    """Whether two descriptions are of recommenders of one class."""
     if old.get("class") == new.get("class"):
         return True
     # A script is the module __main__ when it is run, and another when it is imported.

@@ -17,6 +17,7 @@ from skysteer.recommenders._state import State
 from skysteer.recommenders._validate import check_answer
 from skysteer.recommenders.foreign._optimizer import BlueskyAdaptive, adapted
 
+from ._made_by import same_class
 from ._questions import Life, Question, life_of
 from ._record import Record
 from ._replayed import Replay, ReplayStep, apart
@@ -74,7 +75,7 @@ def replay(
         raise RecordError(f"run {read.entry.uid} had no recommender: nothing was suggested that could be asked again")
     about = _part(read.about, "recommender")
     mine = _described(recommender)
-    again = mine.get("class") == about.get("class")
+    again = same_class(about, mine)
     lives = [life_of(read, "recommender")] + ([life_of(read, "fallback")] if fallback is not None else [])
     total = sum(len(life.questions) for life in lives)
     steps: list[ReplayStep] = []
@@ -89,8 +90,8 @@ def replay(
     try:
         for life, who in zip(lives, (recommender, fallback), strict=False):
             assert who is not None, "there is a life for each that was given"
-            same_class = again if who is recommender else _described(who).get("class") == _class(read, "fallback")
-            for step in _asked_again(life, who, space, tolerance, ids=same_class):
+            ids = again if who is recommender else same_class(_part(read.about, "fallback"), _described(who))
+            for step in _asked_again(life, who, space, tolerance, ids=ids):
                 steps.append(step)
                 if progress is not None:
                     progress(len(steps), total)
@@ -191,10 +192,6 @@ def _told(suggestion: Suggestion, *, ids: bool) -> dict[str, Any]:
 def _part(about: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """A mapping in a description, empty where it is not there."""
     return about.get(key) or {}
-
-
-def _class(record: Record, key: str) -> Any:
-    return _part(record.about, key).get("class")
 
 
 def _described(recommender: Recommender) -> Mapping[str, Any]:
