@@ -20,6 +20,7 @@ from skysteer.model import Space
 from ._candidates import Array, nearest, places
 from ._led import Goal, Led, ModelError, Why, fitted_to, scaling
 from ._turns import Point
+from ._wording import written
 
 __all__ = ["Estimator"]
 
@@ -232,7 +233,7 @@ class Estimator(Led):
             why = f"{highest} mean {sign} {self._beta:.4g} standard deviations: {expected}"
         else:
             so_far = self._goal.sign * (best * width + shift)
-            why = f"largest expected improvement: {expected}, best expected so far {so_far:.4g}"
+            why = f"largest expected improvement: {expected}, best expected so far {written(so_far, sd * width)}"
         if alike == 1:
             return why
         return f"{why}, {'the first' if self._acquisition == 'ucb' else 'farthest away'} of {alike} alike"

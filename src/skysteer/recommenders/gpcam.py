@@ -22,6 +22,7 @@ from skysteer.model import Choice, Space
 from ._candidates import SAME, TOO_NEAR, Array, Box, Offers, places, within
 from ._led import Chosen, Goal, Led, ModelError, Why, scaling
 from ._turns import Point
+from ._wording import written
 
 __all__ = ["ACQUISITIONS", "TRAINING_METHODS", "GpCAM"]
 
@@ -60,7 +61,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "minimum": ("lowest expected value: {name} =", "reading"),
     "variance": ("largest uncertainty: {name} ±", "width"),
     "gradient": ("largest slope times standard deviation of {name}", ""),
-    "target probability": ("largest probability that {name} is in {low:.4g}...{high:.4g}:", "part"),
+    "target probability": ("largest probability that {name} is in {low}...{high}:", "part"),
 }
 """What is said of what a place is worth, and whether that is a reading, in their units, or a part of 1."""
 
@@ -330,21 +331,21 @@ class GpCAM(Led):
     def _because(self, worth: float) -> str:
         """Say what is the largest there, of its standardised value."""
         if not isinstance(self._acquisition, str):
-            return f"largest value of {_name(self._acquisition)}: {worth:.3g}{self._per()}"
+            return f"largest value of {_name(self._acquisition)}: {written(worth, digits=3)}{self._per()}"
         if self._acquisition not in REASONS:
             return f"largest value of gpCAM's {self._acquisition!r}{self._per()}"
         shift, width = self._scaling(self._anchor())
         words, unit = REASONS[self._acquisition]
         low, high = self._target or (math.nan, math.nan)
-        why = words.format(name=self._goal.objective, low=low, high=high)
+        why = words.format(name=self._goal.objective, low=written(low, digits=8), high=written(high, digits=8))
         if unit:
             values = {"reading": self._goal.sign * (worth * width + shift), "width": worth * width, "part": worth}
-            why = f"{why} {values[unit]:.3g}"
+            why = f"{why} {written(values[unit], digits=3)}"
         why += self._per()
         if self._acquisition not in ("expected improvement", "probability of improvement"):
             return why
         best = self._goal.sign * max(value for value, _ in self._values)
-        return f"{why}, best reading {best:.4g}"
+        return f"{why}, best reading {written(best)}"
 
     def _per(self) -> str:
         if self._cost is None:

@@ -12,6 +12,7 @@ from skysteer.errors import PointError, SpaceError
 from skysteer.model import Axis, Choice, Space
 from skysteer.protocols import HasSpace, KnowsPending, Optimizer, TrialFaultAware
 from skysteer.recommenders import gpcam as module
+from skysteer.recommenders._wording import written
 from skysteer.recommenders.gpcam import ACQUISITIONS, TRAINING_METHODS, GpCAM
 
 SPACE = Space(Axis("x", -5, 5, units="mm"), Axis("y", -5, 5, units="mm"))
@@ -303,11 +304,11 @@ class TestReasons:
     @pytest.mark.parametrize(
         ("goal", "acquisition", "words"),
         [
-            ("maximize", "maximum", "highest expected value: det = {mean:.3g}"),
-            ("minimize", "minimum", "lowest expected value: det = {mean:.3g}"),
-            ("maximize", "ucb", "highest mean + 3 standard deviations: det = {upper:.3g}"),
-            ("minimize", "lcb", "lowest mean - 3 standard deviations: det = {lower:.3g}"),
-            ("map", "variance", "largest uncertainty: det ± {sd:.3g}"),
+            ("maximize", "maximum", "highest expected value: det = {mean}"),
+            ("minimize", "minimum", "lowest expected value: det = {mean}"),
+            ("maximize", "ucb", "highest mean + 3 standard deviations: det = {upper}"),
+            ("minimize", "lcb", "lowest mean - 3 standard deviations: det = {lower}"),
+            ("map", "variance", "largest uncertainty: det ± {sd}"),
         ],
     )
     def test_it_says_what_gpcam_expects_in_the_units_of_the_objective(self, goal, acquisition, words):
@@ -316,7 +317,9 @@ class TestReasons:
         recommender = taught(7, truth, LIST, **{goal: "det", "acquisition": acquisition})
         (mean,), (sd,) = recommender.predict(recommender.suggest())
         said = {"mean": mean, "sd": sd, "upper": mean + 3 * sd, "lower": mean - 3 * sd}
-        assert recommender.get_reasons() == [words.format(**said)]
+        assert recommender.get_reasons() == [
+            words.format(**{name: written(value, digits=3) for name, value in said.items()})
+        ]
 
     def test_of_a_space_gpcam_is_asked_and_says_the_same(self):
         recommender = taught(7, lambda point: 1e3 * bowl(point), minimize="det", acquisition="lcb")
@@ -339,7 +342,7 @@ class TestReasons:
         options = {"maximize": "det", "acquisition": "target probability", "target": (-1e9, 1e9)}
         recommender = taught(6, lambda point: 1e3 * bowl(point), LIST, **options)
         recommender.suggest()
-        words = "largest probability that det is in -1e+09...1e+09: 1"
+        words = "largest probability that det is in -1e9...1e9: 1"
         assert recommender.get_reasons() == [f"all {len(LIST) - 6} places are alike: {words}"]
 
     @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from skysteer.recommenders._wording import expected
+from skysteer.recommenders._wording import expected, written
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,36 @@ def test_what_is_no_number_is_said_as_it_is():
     assert expected("det", math.nan, 1.0) == "det = nan"
     assert expected("det", -math.inf, 1.0) == "det = -inf"
     assert expected("det", 41.5, math.inf) == "det = 41.5 ± inf"
+
+
+@pytest.mark.parametrize(
+    ("value", "sd", "words"),
+    [
+        (958.34, 24.0, "958.3"),
+        (495.0, 120.0, "495"),
+        (12345.0012, 0.046, "12345.001"),
+        (218.18951, 0.0042, "218.1895"),
+        (51234.0, 1200.0, "51234"),
+        (-5.551e-17, 0.33, "0"),
+        (1e-12, 0.15, "0"),
+        (1e9 + 0.5, 9e-7, "1.0000000005e9"),
+        (1.991e17, 5e16, "1.991e17"),
+        (-1.028e17, 3.9e16, "-1.028e17"),
+        (2345678.0, math.nan, "2.346e6"),
+        (12345.6, math.nan, "12346"),
+        (0.00123456, 0.0, "0.001235"),
+        (7.0, math.inf, "7"),
+        (-0.0, math.nan, "0"),
+        (math.nan, 1.0, "nan"),
+        (-math.inf, math.nan, "-inf"),
+        (np.float64(2.5), np.float64(0.1), "2.5"),
+    ],
+)
+def test_a_number_beside_what_is_expected_can_be_compared_with_it(value, sd, words):
+    assert written(value, sd) == words
+
+
+def test_numbers_beyond_all_digits_are_short_too():
+    assert expected("det", 1e15, 0.15) == "det = 1e15 ± 0.15"
+    assert expected("det", 1e9, 9.2e-7) == "det = 1e9 ± 9.2e-7"
+    assert expected("det", 1234567.0, 0.0) == "det = 1.23457e6"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from skysteer.recommenders._wording import expected
+from skysteer.recommenders._wording import expected, written
 
 Goal = Literal["maximize", "minimize", "map", "edges", "cover"]
 
@@ -72,17 +72,11 @@ class Question:
         if self.goal == "map":
             return f"known least{beside}: {value}"
         if self.goal == "edges":
-            sought = "" if pick.level is None else f", edge sought at {_beside(pick.level, pick.sd)}"
+            sought = "" if pick.level is None else f", edge sought at {written(pick.level, pick.sd)}"
             criterion = "largest slope times doubt" if pick.steep else "no slope is seen, known least"
             return f"{criterion}{beside}: {value}{sought}"
-        best = "" if pick.best is None else f", best expected so far {_beside(pick.best, pick.sd)}"
+        best = "" if pick.best is None else f", best expected so far {written(pick.best, pick.sd)}"
         return f"largest expected improvement{beside}: {value}{best}"
-
-
-def _beside(value: float, sd: float) -> str:
-    """A number with as many digits as it takes to see a standard deviation."""
-    power = math.log10(abs(value) / sd) if value and sd > 0.0 else 0.0
-    return f"{value:.{min(max(math.floor(power) + 2, 4), 15)}g}"
 
 
 def _again(measured: int, failed: int) -> str:
