@@ -121,12 +121,36 @@ class Posterior:
         expected, _ = self(rows)
         return Posterior(np.vstack([self.rows, rows]), np.concatenate([self.values, expected]), self.hyper)
 
+    def beside(self, others: Array, rows: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation at (m, dimensions) rows as `believing` says, of a few others and a few rows.
+
+        It takes no (n, n) matrix of its own, so that a belief can be kept for later.
+        """
+        count = len(others)
+        if not count:
+            return self(rows)
+        places = np.vstack([others, rows])
+        cross = self._covariance(places)
+        white: Array = linalg.solve_triangular(self._factor, cross, lower=True, check_finite=False)
+        features = trend_features(places) if self.hyper.trend else places
+        covariance = self._between(places, features, places) - white.T @ white
+        near, towards = covariance[:count, :count], covariance[:count, count:]
+        near[np.diag_indices_from(near)] += self.hyper.noise + JITTER
+        # Places that coincide make it singular, but for rounding.
+        learnt: Array = linalg.lstsq(near, towards, check_finite=False)[0]
+        left = np.diag(covariance)[count:] - np.einsum("ij,ij->j", towards, learnt)
+        return cross[:, count:].T @ self._weights, np.sqrt(np.maximum(left, 1e-12))
+
     def _covariance(self, rows: Array) -> Array:
-        a, b = self.rows / self.hyper.scale, rows / self.hyper.scale
+        return self._between(self.rows, self._features, rows)
+
+    def _between(self, some: Array, features: Array, others: Array) -> Array:
+        """(k, m) covariances of the true values at k rows, of which these are features, and at m others."""
+        a, b = some / self.hyper.scale, others / self.hyper.scale
         square = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b)[None] - 2.0 * (a @ b.T)
         r = np.sqrt(5.0 * np.maximum(square, 0.0))
         smooth = self.hyper.variance * (1.0 + r + r * r / 3.0) * np.exp(-r)
-        return smooth + self.hyper.trend * (self._features @ trend_features(rows).T) if self.hyper.trend else smooth
+        return smooth + self.hyper.trend * (features @ trend_features(others).T) if self.hyper.trend else smooth
 
     def _before(self, rows: Array) -> Array | float:
         """Variance at rows before any reading."""

@@ -135,3 +135,17 @@ def test_repeated_places_without_noise_can_be_solved():
     mean, sd = Posterior(rows, np.ones(30), Hyperparameters(np.array([0.5, 0.5]), 1.0, 1e-12, trend=1.0))(rows[:1])
     assert mean == pytest.approx([1.0], abs=1e-6)
     assert 0 < sd[0] < 1e-3
+
+
+@pytest.mark.parametrize("trend", [0.0, 1.3])
+@pytest.mark.parametrize("noise", [1e-4, 0.2])
+def test_beside_others_it_says_what_it_would_believing_them(trend, noise):
+    rng = np.random.default_rng(3)
+    rows, others, asked = rng.uniform(size=(30, 2)), rng.uniform(size=(5, 2)), rng.uniform(size=(7, 2))
+    others[3], others[4], asked[6] = others[0], rows[2], others[1]  # some places coincide
+    posterior = Posterior(rows, rng.normal(size=30), Hyperparameters(np.array([0.3, 0.8]), 1.7, noise, trend=trend))
+    for which in (others, others[:0]):
+        mean, sd = posterior.beside(which, asked)
+        believed_mean, believed_sd = posterior.believing(which)(asked)
+        assert mean == pytest.approx(believed_mean, abs=1e-6)
+        assert sd == pytest.approx(believed_sd, abs=1e-5)

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from skysteer.recommenders._matern import Array, Posterior
 
-from ._acquisition import Acquisition, Doubt, LogDoubt, LogImprovement, Together, UpperBound
+from ._acquisition import Acquisition, Belief, Doubt, LogDoubt, LogImprovement, Together, UpperBound
 from ._blend import Blend
 from ._goals import Goal
 from ._noisy import LogNoisyImprovement
 from ._pareto import LogChebyshev, LogHypervolume, reference_point, unbeaten
-from ._reasons import Believed, Why
+from ._reasons import Believed, Beside, Why
 from ._surrogate import QUIET, Scale, Surrogate, Units
 from ._warp import STRAIGHT
 
@@ -66,9 +66,8 @@ class Beliefs:
         if len(reached):
             values = np.vstack([values, np.column_stack([posterior(reached)[0] for posterior in measured])])
         if goal.kind == "pareto":
-            return self._pareto(believed, values, seed)
-        total = self._believed_total(believed)
-        belief = total.belief
+            return self._pareto(believed, values, seed, avoid)
+        belief, total = self._summed(believed), self._said_sum(avoid)
         if goal.acquisition == "max_variance":
             if alone:
                 return Doubt(belief), Why("known least", (total,))
@@ -88,8 +87,10 @@ class Beliefs:
             return LogNoisyImprovement(believed[0], among), why
         return LogImprovement(belief, best), why
 
-    def _pareto(self, believed: Sequence[Posterior], values: Array, seed: Sequence[int]) -> tuple[Acquisition, Why]:
-        each = tuple(self._believed(name, belief) for name, belief in zip(self._goal.signs, believed, strict=True))
+    def _pareto(
+        self, believed: Sequence[Posterior], values: Array, seed: Sequence[int], avoid: Array
+    ) -> tuple[Acquisition, Why]:
+        each = tuple(self._said(avoid))
         if self._goal.acquisition == "max_variance":
             return Together(*(LogDoubt(belief) for belief in believed)), Why(
                 "largest uncertainty in all objectives", each
@@ -102,17 +103,24 @@ class Beliefs:
         wish = LogChebyshev(believed, values, reference, weights / np.linalg.norm(weights))
         return wish, Why("largest expected gain of a random compromise", each)
 
-    def _believed(self, name: str, belief: Posterior) -> Believed:
-        return Believed(name, belief, self._surrogates[name].units)
-
-    def _believed_total(self, believed: Sequence[Posterior]) -> Believed:
+    def _summed(self, beliefs: Sequence[Belief]) -> Belief:
         """What is believed of the one objective, or of the weighted sum."""
+        return beliefs[0] if self._goal.kind != "weighted" else Blend(beliefs, self._coefficients())
+
+    def _said(self, avoid: Array) -> list[Believed]:
+        """What is believed of each objective, for the record."""
+        models = [(name, self._surrogates[name]) for name in self._goal.signs]
+        return [Believed(name, Beside(model.posterior(), avoid), model.units) for name, model in models]
+
+    def _said_sum(self, avoid: Array) -> Believed:
+        """What is believed of the one objective, or of the weighted sum, for the record."""
+        each = self._said(avoid)
         if self._goal.kind != "weighted":
-            return self._believed(next(iter(self._goal.signs)), believed[0])
+            return each[0]
         weights = self._goal.weights.items()
         shift = sum(weight * self._surrogates[name].scale.shift for name, weight in weights)
         units = Units(Scale(STRAIGHT, shift, float(np.linalg.norm(self._raw()))))
-        return Believed(self._goal.total, Blend(believed, self._coefficients()), units)
+        return Believed(self._goal.total, self._summed([one.belief for one in each]), units)
 
     def _reference(self, values: Array) -> Array:
         given = self._goal.reference

@@ -28,7 +28,7 @@ class Limit:
     """In the units of the outcome."""
 
     def __str__(self) -> str:
-        return f"{self.outcome} {self.sense} {self.bound:g}"
+        return f"{self.outcome} {self.sense} {self.bound:.15g}"
 
     @property
     def sign(self) -> float:

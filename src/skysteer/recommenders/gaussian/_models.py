@@ -17,7 +17,7 @@ from ._beliefs import Beliefs
 from ._constraints import Limit, Restraint
 from ._goals import Goal
 from ._readings import Readings
-from ._reasons import Why, believed
+from ._reasons import Why, believed, kept
 from ._surrogate import Given, Surrogate
 
 HOPEFUL = "no known place keeps the limits, the likeliest"
@@ -127,22 +127,27 @@ class Models:
         allowed = self._keeps(rows)
         limits = [(each, each.surrogate.posterior().believing(avoid)) for each in self._constraints]
         if not allowed.any():  # first of all a place that keeps the limits
-            limits = limits or [(each, each.surrogate.posterior()) for each in self.safe]
-            kept = [(str(each.limit), each.feasibility(belief)) for each, belief in limits]
-            wish = Together(*(feasibility for _, feasibility in kept))
-            why = Why(HOPEFUL, tuple(believed(*each) for each in limits), limits=tuple(kept))
+            if not limits:
+                limits, avoid = [(each, each.surrogate.posterior()) for each in self.safe], avoid[:0]
+            wish = Together(*(each.feasibility(belief) for each, belief in limits))
+            sought = [each for each, _ in limits]
+            why = Why(
+                HOPEFUL,
+                tuple(believed(each, avoid) for each in sought),
+                limits=tuple(kept(each, avoid) for each in sought),
+            )
             return Wish(wish, np.clip(rows[int(np.argmax(wish(rows)))], 0.0, 1.0), why)
-        kept = [(str(each.limit), each.feasibility(belief)) for each, belief in limits]
         beliefs = Beliefs(self._goal, self._objectives, allowed)
         best = beliefs.best
         around = np.clip(rows[best[sum(seed) % len(best)]], 0.0, 1.0) if best else None
         reached = underway[self._keeps(underway)]
-        wish, why = beliefs.wish(avoid, reached, seed, alone=alone and not kept)
-        return Wish(Together(wish, *(feasibility for _, feasibility in kept)), around, why.within(kept))
+        wish, why = beliefs.wish(avoid, reached, seed, alone=alone and not limits)
+        why = why.within(kept(each, avoid) for each in self._constraints)
+        return Wish(Together(wish, *(each.feasibility(belief) for each, belief in limits)), around, why)
 
     def _keeps(self, rows: Array) -> NDArray[np.bool_]:
         """(m,) at which places all limits are expected to be kept."""
-        kept = np.ones(len(rows), bool)
+        keeps = np.ones(len(rows), bool)
         for restraint in [*self._constraints, *self.safe]:
-            kept &= restraint.kept(rows)
-        return kept
+            keeps &= restraint.kept(rows)
+        return keeps

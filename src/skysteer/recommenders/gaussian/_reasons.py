@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skysteer.recommenders._matern import Array
-from skysteer.recommenders._wording import expected
+from skysteer.recommenders._matern import Array, Posterior
+from skysteer.recommenders._wording import expected, written
 
 from ._acquisition import Acquisition, Belief
 from ._constraints import Restraint
@@ -18,7 +18,27 @@ from ._surrogate import Units
 from ._travel import Seconds
 
 CERTAIN = 0.999
-"""A probability beyond this is said to be so."""
+"""A probability above this is said to be so."""
+HARDLY = 0.001
+"""Nobody needs to know how far below this one is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is believed when readings at others come out as expected: as `Posterior.believing`, but light to keep."""
+
+    posterior: Posterior
+    """What is believed after all readings: as long as nothing is told, the model keeps it anyway."""
+    others: Array
+    """(m, dimensions) rows."""
+
+    def __call__(self, rows: Array) -> tuple[Array, Array]:
+        """Return (m,) mean and standard deviation at (m, dimensions) rows."""
+        return self.posterior.beside(self.others, rows)
+
+    def slopes(self, row: Array) -> tuple[float, float, Array, Array]:
+        """Return mean and standard deviation at one (dimensions,) row, and their gradients."""
+        return self.posterior.believing(self.others).slopes(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +53,15 @@ class Believed:
     """Back to those of the readings."""
 
 
-def believed(restraint: Restraint, belief: Belief) -> Believed:
-    """Return what is believed of a limited outcome."""
-    return Believed(restraint.limit.outcome, belief, restraint.surrogate.units)
+def believed(restraint: Restraint, avoid: Array) -> Believed:
+    """Return what is believed of a limited outcome when readings at rows `avoid` come out as expected."""
+    surrogate = restraint.surrogate
+    return Believed(restraint.limit.outcome, Beside(surrogate.posterior(), avoid), surrogate.units)
+
+
+def kept(restraint: Restraint, avoid: Array) -> tuple[str, Acquisition]:
+    """Return a limit in words, and how probably it is kept when readings at rows `avoid` come out as expected."""
+    return str(restraint.limit), restraint.feasibility(Beside(restraint.surrogate.posterior(), avoid))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +99,20 @@ class Why:
         said: list[str] = []
         for each in self.beliefs:
             mean, sd = each.belief(row[None])
-            said.append(expected(each.name, *each.units.number(mean, sd)))
+            value, doubt = each.units.number(mean, sd)
+            said.append(expected(each.name, value, doubt))
             if self.reach is not None:
                 words, sigmas = self.reach
-                said.append(f"{words} {each.units.number(mean + sigmas * sd, sd)[0]:z.4g}")
+                said.append(f"{words} {written(each.units.number(mean + sigmas * sd, sd)[0], doubt)}")
             if self.best is not None:
-                words, value = self.best
-                said.append(f"{words} {each.units.number(np.array([value]), np.zeros(1))[0]:z.4g}")
+                words, best = self.best
+                said.append(f"{words} {written(each.units.number(np.array([best]), np.zeros(1))[0], doubt)}")
         if self.limits:
-            kept = float(np.exp(sum(probability(row[None])[0] for _, probability in self.limits)))
+            probable = float(np.exp(sum(probability(row[None])[0] for _, probability in self.limits)))
             which = self.limits[0][0] if len(self.limits) == 1 else "all limits"
-            said.append(f"{which} with probability {kept:.3g}" if kept <= CERTAIN else f"{which} almost certainly")
+            said.append(f"{which} {_probably(probable)}")
         if self.seconds is not None:
-            said.append(f"takes {self.seconds(row[None])[0]:.3g} s")
+            said.append(f"takes {written(self.seconds(row[None])[0], digits=3)} s")
         return f"{self.rating}{remark}: {', '.join(said)}"
 
 
@@ -129,6 +156,14 @@ class Reasons:
         sentences = [str(reason) for reason in self._reasons]
         self._reasons = list(sentences)
         return sentences
+
+
+def _probably(probability: float) -> str:
+    if probability > CERTAIN:
+        return "almost certainly"
+    if probability < HARDLY:
+        return f"with a probability below {HARDLY}"
+    return f"with probability {written(probability, digits=3)}"
 
 
 def filling(place: str, because: str | None, turn: int, initial: int) -> str:

@@ -44,9 +44,8 @@ class SafeRegion:
 
     def least_known(self, avoid: Array) -> tuple[Acquisition, Why]:
         """Return the doubt about the limits when readings at rows `avoid` come out as expected, and what that is."""
-        found = [(restraint, posterior.believing(avoid)) for restraint, posterior in self._restraints]
-        why = Why("to widen what is safe, known least", tuple(believed(*each) for each in found))
-        return Together(*(LogDoubt(belief) for _, belief in found)), why
+        why = Why("to widen what is safe, known least", tuple(believed(each, avoid) for each, _ in self._restraints))
+        return Together(*(LogDoubt(posterior.believing(avoid)) for _, posterior in self._restraints)), why
 
     @property
     def text(self) -> str:
