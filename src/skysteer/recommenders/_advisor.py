@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from skysteer.errors import FieldError, RecommenderError, SkysteerError
 from skysteer.handoff import Answer, Launch, SuggestionQueue, Ticket
@@ -29,9 +28,6 @@ from ._state import State
 from ._validate import check_answer
 from ._voice import Voice
 from .foreign._optimizer import adapted
-
-log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 CHECKPOINT_EVERY = 100
 """Points after which a recommender that can write its state does so."""
