@@ -33,8 +33,10 @@ for _ca in ("CA", "PVA"):
 
 HERE = Path(__file__).parent
 FOLDER_MARKERS = ("unit", "flow", "contract", "agents", "notebooks", "services")
+FOLDERS_OF_PROGRAMS = ("agents", "notebooks", "services")
+"""Their tests start programs, each of which takes seconds to import what it needs, and more on a busy machine."""
 
-GRACE = 1.0
+GRACE = 20.0
 """Seconds that threads, processes and tasks are given to end after a test."""
 
 KNOWN_THREADS: dict[str, str] = {"Dask-Offload": "Dask keeps one for the whole process, to pickle large messages"}
@@ -51,6 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             folder = item.path.relative_to(HERE).parts[0]
             if folder in FOLDER_MARKERS:
                 item.add_marker(folder)
+            if folder in FOLDERS_OF_PROGRAMS and item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(180))
 
 
 # -- nothing is left behind

@@ -277,7 +277,7 @@ def test_the_engine_pauses_while_the_recommender_thinks(RE, beam, seen, moment):
     assert asked.wait(PATIENCE)
     RE.request_pause()
     with pytest.raises(RunEngineInterrupted):
-        future.result(5)  # while it thinks
+        future.result(30)  # while it thinks
     think.set()
     result = RE.resume().result(PATIENCE).plan_result
     assert len(seen.primary) == len(seen.points) == result.measured  # nothing twice
@@ -415,7 +415,7 @@ def test_an_aborted_plan_leaves_nobody_at_the_queue(RE, beam):
     future.exception(PATIENCE)
     for thread in threading.enumerate():
         if thread.name == "skysteer-queue":
-            thread.join(5)
+            thread.join(30)
             assert not thread.is_alive()
 
 

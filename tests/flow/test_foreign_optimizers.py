@@ -70,12 +70,12 @@ def scipy():
 
 def end(optimizer):
     """``close`` ends its thread only while that waits for an answer."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not optimizer._active and optimizer._t.is_alive():
         assert time.monotonic() < deadline
         time.sleep(0.001)
     optimizer.close()
-    optimizer._t.join(10)
+    optimizer._t.join(30)
 
 
 def test_scipy_climbs_and_says_where_it_was_best(RE, beam, seen, scipy):

@@ -155,7 +155,7 @@ def test_the_recommender_thinks_while_a_point_is_measured_with_lookahead(RE, bea
     class Watching(Sequence):
         def suggest(self, num_points=None):
             # The first question comes before there is anything to measure.
-            overlapped.append(measuring.wait(10) if overlapped else None)
+            overlapped.append(measuring.wait(30) if overlapped else None)
             return super().suggest(num_points)
 
     def reading(devices):
@@ -311,7 +311,7 @@ def test_an_advisor_keeps_what_it_learnt_for_the_next_scan(RE, beam, seen, flow)
             plan = flow([beam.det], [beam.x], advisor, objectives=["det"], max_points=number)
             assert RE(plan).result(30).plan_result.measured == number
         assert not advisor.closed.done()
-    advisor.closed.result(5)
+    advisor.closed.result(30)
     assert seen.column("x") == POSITIONS
     assert len(told(recorder)) == 5
 
@@ -335,7 +335,7 @@ def test_an_event_that_is_delivered_again_is_told_once(RE, beam, seen):
         again = PerEvent(Fields({"x": "x"}, {"det": "det"}), advisor.tell)
         for name, doc in seen.documents:
             again(name, doc)
-        advisor.best().result(5)
+        advisor.best().result(30)
         assert (advisor.told, advisor.replayed) == (3, 3)
 
 
@@ -353,7 +353,7 @@ def test_a_second_call_while_busy_is_refused_and_disturbs_nothing(RE, beam, seen
     future: Future = RE(
         flow([beam.det], [beam.x], Noticed([{"x": x} for x in POSITIONS]), objectives=["det"], max_points=5)
     )
-    assert asked.wait(10)
+    assert asked.wait(30)
     with pytest.raises(EngineBusy, match="adaptive"):
         RE(bp.count([beam.det]))
     assert future.result(30).plan_result.measured == 5

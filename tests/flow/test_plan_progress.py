@@ -110,7 +110,7 @@ def live(RE, beam, make, options, *, uid="first", history=None, fragile=False):
             return result
 
         result = RE(plan()).result(20).plan_result
-        advisor.best().result(5)
+        advisor.best().result(30)
     return life, result
 
 
@@ -338,7 +338,7 @@ def test_an_answer_that_never_came_is_on_record_as_silence(RE, beam):
             )
         ).result(20).plan_result  # fmt: skip
         silent.release()
-        advisor.best().result(5)
+        advisor.best().result(30)
     assert result.fallen_back == 1
     (refused,) = [item for item in heard if isinstance(item, Refused) and item.kind == "silent"]
     assert refused.origin == "recommender"

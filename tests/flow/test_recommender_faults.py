@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 import pytest
 from bluesky.utils import RunEngineInterrupted
@@ -16,6 +15,7 @@ from skysteer.recommenders.gaussian import GaussianProcess
 from skysteer.testing import MAD_ANSWERS, Dying, Fixed, Mad, Raising, Recorder, Silent, SimulatedBeamline, Slow
 
 from .conftest import POSITIONS, along_x, told
+from .test_steered import until
 
 
 @pytest.fixture
@@ -49,22 +49,21 @@ def test_waiting_longer_than_told_is_logged_and_goes_on(RE, beam, flow, caplog):
 
 
 def test_nothing_waits_for_a_slow_recommender_on_the_engines_loop(RE, beam, flow):
-    asked = threading.Event()
+    asked, think = threading.Event(), threading.Event()
 
     class Noticed(Sequence):
         def suggest(self, num_points=None):
             asked.set()
-            time.sleep(0.5)
+            assert think.wait(50)
             return super().suggest(num_points)
 
     future = RE(scan(flow, beam, Noticed([{"x": 0.0}]), max_points=1))
-    assert asked.wait(10)
-    begun = time.monotonic()
+    assert asked.wait(30)
     RE.request_pause()
-    assert time.monotonic() - begun < 0.25
     with pytest.raises(RunEngineInterrupted):
-        future.result(10)
-    assert RE.resume().result(10).plan_result.measured == 1
+        future.result(30)  # while it thinks
+    think.set()
+    assert RE.resume().result(30).plan_result.measured == 1
 
 
 # ------------------------------------------------------------ silent
@@ -98,13 +97,15 @@ def test_a_fallback_takes_over_where_the_recommender_is_silent(RE, beam, seen, f
 
 
 def test_a_late_answer_is_dropped_counted_and_never_measured(RE, beam, seen, flow):
+    fallen_back = threading.Event()
+
     class LateOnce(Sequence):
         late = True
 
         def suggest(self, num_points=None):
             if self.late and self.told:
                 self.late = False
-                time.sleep(0.3)
+                assert fallen_back.wait(30)
             return super().suggest(num_points)
 
         told = 0
@@ -113,7 +114,13 @@ def test_a_late_answer_is_dropped_counted_and_never_measured(RE, beam, seen, flo
             self.told += 1
             super().ingest(points)
 
-    patience = Patience(0.1, "fallback", Fixed([{"x": -4.0}, {"x": -4.5}, {"x": -4.6}, {"x": -4.7}, {"x": -4.8}]))
+    class Noticed(Fixed):
+        def suggest(self, num_points=None):
+            fallen_back.set()
+            return super().suggest(num_points)
+
+    # A second is time enough for the answers that are not late.
+    patience = Patience(1.0, "fallback", Noticed([{"x": -4.0}, {"x": -4.5}, {"x": -4.6}, {"x": -4.7}, {"x": -4.8}]))
     result = RE(scan(flow, beam, LateOnce([{"x": x} for x in POSITIONS]), patience=patience)).result(30).plan_result
     assert result.measured == 5
     assert result.stale == 1
@@ -128,21 +135,20 @@ def test_a_late_answer_of_an_aborted_scan_is_never_measured_in_the_next(RE, beam
     class Late(Sequence):
         def suggest(self, num_points=None):
             asked.set()
-            assert aborted.wait(10)
+            assert aborted.wait(30)
             return super().suggest(num_points)
 
     with Advisor(Late([{"x": x} for x in (1.0, 2.0, 3.0)])) as advisor:
         future = RE(scan(flow, beam, advisor))
-        assert asked.wait(10)
+        assert asked.wait(30)
         RE.abort("changed my mind")
         with pytest.raises(RunEngineInterrupted):
-            future.result(10)
+            future.result(30)
         seen.documents.clear()
         future = RE(scan(flow, beam, advisor, max_points=1))
-        while advisor.queue.epoch < 2:
-            time.sleep(0.001)
+        until(lambda: advisor.queue.epoch >= 2)
         aborted.set()
-        result = future.result(10).plan_result
+        result = future.result(30).plan_result
     assert (result.measured, result.stale) == (1, 1)
     assert seen.column("x") == [2.0]  # 1.0 was the answer of the first scan: given up
 
@@ -150,11 +156,9 @@ def test_a_late_answer_of_an_aborted_scan_is_never_measured_in_the_next(RE, beam
 def test_a_recommender_silent_for_ever_can_be_paused_and_aborted(RE, beam, flow, silent, caplog):
     future = RE(scan(flow, beam, silent))
     assert silent.wait_until_silent(10)
-    begun = time.monotonic()
     RE.request_pause()
     with pytest.raises(RunEngineInterrupted):
-        future.result(10)
-    assert time.monotonic() - begun < 1
+        future.result(30)
     RE.abort("it never answers")
     assert RE.state == "idle"
     assert "its thread 'skysteer-advisor-Silent' ends when that returns" in caplog.text
@@ -320,7 +324,7 @@ def test_an_advisor_that_is_closed_during_the_scan_ends_it(RE, beam, seen, flow,
     RE.subscribe(lambda name, doc: advisor.close(), "event")
     with pytest.raises(RecommenderError, match="closed"):
         RE(scan(flow, beam, advisor)).result(30)
-    advisor.closed.result(5)
+    advisor.closed.result(30)
     assert len(seen.points) >= 1
 
 
@@ -333,9 +337,9 @@ def test_a_scan_whose_advisor_is_taken_by_another_engine_ends_with_an_error(RE, 
         assert silent.wait_until_silent(10)
         second = other(scan(flow, theirs, advisor, max_points=2))
         with pytest.raises(RecommenderError, match="another plan has begun to ask the same queue"):
-            first.result(10)
+            first.result(30)
         silent.release()
-        assert second.result(10).plan_result.measured == 2
+        assert second.result(30).plan_result.measured == 2
 
 
 # ------------------------------------------------------------ what is left of a scan that ended

@@ -28,7 +28,7 @@ class Forgetful:
 
 
 class BusyProcess:
-    """Starts to compute for half a minute at its second question, in pure Python; says so in a file."""
+    """Starts to compute for minutes at its second question, in pure Python; says so in a file."""
 
     def __init__(self, flag):
         self.flag, self.known = flag, 0
@@ -39,7 +39,7 @@ class BusyProcess:
     def suggest(self, num_points=None):
         if self.known:
             self.flag.touch()
-            end = time.monotonic() + 30
+            end = time.monotonic() + 300
             while time.monotonic() < end:
                 pass
         return [{"x": float(self.known)}]
@@ -60,7 +60,7 @@ def test_a_scan_is_ended_while_its_recommender_computes_and_its_process_is_gone(
     until(flag.exists)
     getattr(RE, way)()
     with pytest.raises(RunEngineInterrupted):
-        future.result(10)  # it would compute for half a minute
+        future.result(30)  # it would compute for minutes
     assert [status for status, _ in seen.stops] == ["abort" if way == "abort" else "success"]
     assert len(seen.points) == 1
 
@@ -75,10 +75,10 @@ def test_monitors_are_delivered_while_a_recommender_computes(RE, beam, seen, tmp
     before = len(seen.named("event"))
     for number in range(20):
         RE.loop.call_soon_threadsafe(lambda value=number / 10: beam.y.arrive(readback=value))
-        until(lambda wanted=before + number + 1: len(seen.named("event")) >= wanted, timeout=5)
+        until(lambda wanted=before + number + 1: len(seen.named("event")) >= wanted)
     RE.abort()
     with pytest.raises(RunEngineInterrupted):
-        future.result(10)
+        future.result(30)
 
 
 def test_a_suspender_acts_while_a_recommender_computes(RE, beam, seen):
@@ -93,23 +93,24 @@ def test_a_suspender_acts_while_a_recommender_computes(RE, beam, seen):
         yield from ()
 
     RE.request_suspend(back.wait, pre_plan=pre_plan)
-    assert suspended.wait(5)
+    assert suspended.wait(30)
     RE.loop.call_soon_threadsafe(back.set)
     assert future.result(20).plan_result.measured == 2
     assert seen.column("x") == [1.0, 2.0]
 
 
+@pytest.mark.timeout(240)  # all that is allocated is traced
 def test_little_memory_is_kept_for_a_point(RE):
     """Less than half a kilobyte more than a list_scan keeps (nothing)."""
     beam = SimulatedBeamline(RE)
 
     def growth(make, few=100, many=600):
-        RE(make(few)).result(50)
+        RE(make(few)).result(200)
         sizes = []
         for number in (few, many):
             gc.collect()
             before = tracemalloc.get_traced_memory()[0]
-            result = RE(make(number)).result(50)
+            result = RE(make(number)).result(200)
             gc.collect()
             sizes.append(tracemalloc.get_traced_memory()[0] - before)
             del result

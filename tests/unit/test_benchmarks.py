@@ -26,12 +26,14 @@ from benchmarks._probes import Updates, share_delivered
 from benchmarks._report import Of, Row, Spread
 from skysteer.model import Observation
 
+pytestmark = pytest.mark.timeout(180)  # programs that measure, on a busy machine
+
 ROOT = Path(__file__).parents[2]
 
 
 def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=55)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150)
 
 
 def test_a_table_is_printed_and_the_same_is_written_as_json(tmp_path: Path) -> None:
@@ -131,10 +133,10 @@ def test_an_update_that_comes_after_the_computation_was_not_delivered() -> None:
 
 @pytest.mark.parametrize("how", ["pause", "abort"])
 def test_an_interruption_is_timed_in_the_middle_of_a_computation(RE: Any, tmp_path: Path, how: str) -> None:
-    line = ThinkingLine(3, time.sleep, 0.3, tmp_path / "diary")
+    line = ThinkingLine(3, time.sleep, 1.0, tmp_path / "diary")
     condition = stall.CONDITIONS["bluesky-adaptive optimize"]  # computes on the loop: nothing acts before it is over
     took = stall._interrupted(RE, Beam.on(RE), line, condition, tmp_path / "diary", how, delay=0.1)
-    assert took > 100.0  # of the 200 ms that are left
+    assert took > 100.0  # of the 900 ms that are left
     assert RE.state == "idle"
 
 

@@ -34,4 +34,4 @@ def test_the_pace_is_taken_between_events() -> None:
     pace = Pace()
     for name in ("start", "descriptor", "event", "event", "event", "stop"):
         pace(name, {})
-    assert 0 < pace.seconds < 0.1
+    assert 0 < pace.seconds < 10

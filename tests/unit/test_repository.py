@@ -170,8 +170,8 @@ LEFT = {
 
 def test_a_test_that_leaves_something_behind_fails_and_is_told_what(pytester: pytest.Pytester) -> None:
     conftest = (ROOT / "tests" / "conftest.py").read_text()
-    assert "\nGRACE = 1.0\n" in conftest
-    pytester.makeconftest(conftest.replace("\nGRACE = 1.0\n", "\nGRACE = 0.4\n"))
+    assert "\nGRACE = 20.0\n" in conftest
+    pytester.makeconftest(conftest.replace("\nGRACE = 20.0\n", "\nGRACE = 1.0\n"))
     pytester.makepyfile(test_leaky=LEAKY_TESTS)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=50)
     text = result.stdout.str()
