@@ -10,10 +10,13 @@ from ._waiting import Plan, T
 
 
 def keeping_events(plan: Plan[T]) -> Plan[T]:
-    """Set a checkpoint when a plan is ended from outside, before its run is closed.
+    """Set a checkpoint when a plan fails or is ended, before its run is closed.
 
-    Whoever ends it may do so just before its own checkpoint: a pause while the
-    run is closed would then replay the reading into a run that is no more.
+    That may be behind a reading, or in one that a device broke, with no
+    checkpoint yet: a pause while the run is closed would replay it into a run
+    that is no more. `steered` does the same for a run that it closes; this is
+    also for a plan that nobody steers, and for what comes before the end of the
+    run.
     """
     try:
         return (yield from plan)

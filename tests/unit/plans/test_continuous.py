@@ -696,6 +696,46 @@ def test_a_tunable_scan_can_be_paused_at_any_message(RE, documents, seen, steeri
     assert 30 < number < 119
 
 
+class Dark:
+    """A detector that cannot be read a third time."""
+
+    parent = None
+
+    def __init__(self, detector):
+        self.detector, self.name, self.readings = detector, detector.name, 0
+
+    def __getattr__(self, name):
+        return getattr(self.detector, name)
+
+    async def read(self):
+        self.readings += 1
+        if self.readings == 3:
+            raise OSError("dark")
+        return await self.detector.read()
+
+
+class AtTheEnd(At):
+    """Pauses when the engine comes to the end of the run."""
+
+    def __call__(self, message):
+        if message.command == "close_run":
+            super().__call__(message)
+
+
+@pytest.mark.parametrize("steered", [False, True], ids=["plain", "steered"])
+def test_a_pause_at_the_end_of_a_run_that_fails_repeats_nothing_of_it(RE, beam, seen, steering, steered):
+    hook = AtTheEnd(RE, 1)
+    detector = Dark(beam.det)
+    future = RE(tunable_scan([detector], beam.x, 0.0, 4.0, 1.0, steering=steering if steered else None))
+    with pytest.raises(OSError, match="dark"):
+        finish(RE, future)
+    assert hook.command == "close_run"
+    assert RE.state == "idle"
+    assert detector.readings == 3
+    assert [event["seq_num"] for event in seen.named("event")] == [1, 2]
+    assert seen.stops == [("fail", "OSError: dark")]
+
+
 def test_nothing_runs_on_after_a_view_that_was_aborted_by_the_engine(RE, beam, seen, steering):
     button, plan = snapshots(beam)
     future = RE(live_view([beam.det], steering, actions=[(button, plan)], refresh_period=60.0))
