@@ -22,7 +22,8 @@ from skysteer.protocols import Recommender
 from skysteer.recommenders import Advisor, Reduce
 from skysteer.workers import WorkerKind
 
-from ._assembly import Asked, FinallyMove, Queues, adaptive, listed, patience_of
+from ._asked import Asked, FinallyMove
+from ._assembly import Queues, adaptive, listed, patience_of
 from ._recording import Record
 
 

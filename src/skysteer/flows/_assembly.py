@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 from uuid import uuid4
 
 from bluesky.utils import Msg
@@ -16,40 +15,20 @@ from bluesky.utils import Msg
 from skysteer.documents import Fields, PerEvent, PerRun
 from skysteer.errors import FieldError, PointError, PreflightError, SkysteerError
 from skysteer.handoff import SuggestionQueue
-from skysteer.model import METADATA_KEY, AdaptiveResult, Choice, Observation, Patience, Space
+from skysteer.model import AdaptiveResult, Choice, Observation, Patience, Space
 from skysteer.plans import Cleared, Options, Plan, move, positions, preflight, returning
-from skysteer.protocols import Recommender
-from skysteer.recommenders import Advisor, Reduce
-from skysteer.stores import fields_about, patience_about, program, space_about
-from skysteer.workers import WorkerKind
+from skysteer.recommenders import Advisor
 
+from ._asked import Asked, FinallyMove, about, decision_about, with_link
 from ._owners import closing, result_of
-from ._recording import Record, Recording, Speaker
+from ._recording import Recording, Speaker
 from ._resuming import GoingOn, going_on, where
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-FinallyMove = Literal["stay", "start", "best"]
-"""Where the motors go when a plan is over."""
-
 BESIDE = 0.01
 """A best point beyond a limit by less than this part of the range was measured at the limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a flow was asked for beside devices and options."""
-
-    recommender: Recommender | Advisor
-    patience: Patience
-    objectives: Sequence[str]
-    reduce: Reduce | None
-    worker: WorkerKind
-    finally_move: FinallyMove
-    record: Record | None = None
-    resume: str | Path | None = None
-    md: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,61 +192,6 @@ def _problems(advisor: Advisor, fallback: Advisor | None, asked: Asked, options:
     if len(spaces) == 2 and spaces[0] != spaces[1]:
         problems.append(f"the fallback's space {spaces[1]} is not the recommender's {spaces[0]}")
     return problems
-
-
-def about(asked: Asked, options: Options) -> dict[str, Any]:
-    """What the start document says of the scan."""
-    name = asked.recommender.name if isinstance(asked.recommender, Advisor) else type(asked.recommender).__name__
-    return {
-        "objectives": list(asked.objectives),
-        "recommender": name,
-        "batch": options.batch,
-        "lookahead": options.lookahead,
-    }
-
-
-def decision_about(
-    flow: str,
-    launch: str,
-    cleared: Cleared,
-    fields: Fields,
-    options: Options,
-    asked: Asked,
-    advisor: Advisor,
-    fallback: Advisor | None,
-) -> dict[str, Any]:
-    """What the start document of the decision run says."""
-    return {
-        "launch": launch,
-        "flow": flow,
-        "recommender": advisor.about(),
-        **({} if fallback is None else {"fallback": fallback.about()}),
-        "space": space_about(cleared.space),
-        "fields": fields_about(fields),
-        "objectives": list(asked.objectives),
-        "options": {
-            "max_points": options.max_points,
-            "initial": [dict(point) for point in options.initial],
-            "batch": options.batch,
-            "lookahead": options.lookahead,
-            "max_failures": options.max_failures,
-            "on_failure": options.on_failure,
-            "finally_move": asked.finally_move,
-            "patience": patience_about(options.patience),
-        },
-        "program": program(),
-        "md": dict(asked.md or {}),
-    }
-
-
-def with_link(md: Mapping[str, Any] | None, decisions: str | None, resumes: str | None = None) -> dict[str, Any]:
-    """Metadata of a measurement that names its decision run, and the earlier one that it goes on with."""
-    given = dict(md or {})
-    beside: Any = given.get(METADATA_KEY, {})
-    if decisions is None or not isinstance(beside, Mapping):  # the plan refuses what is no mapping
-        return given
-    ours = {"decisions": decisions} if resumes is None else {"decisions": decisions, "resumes": resumes}
-    return {**given, METADATA_KEY: {**cast("Mapping[str, Any]", beside), **ours}}
 
 
 def _started(advisor: Advisor) -> Plan[None]:
