@@ -14,7 +14,7 @@ from skysteer.errors import RecordError, ResumeError, StoreError
 from ._counting import Counted
 from ._entry import RunEntry
 from ._index import runs
-from ._known import append, line_of_stop
+from ._index_file import append, line_of_stop
 from ._line import encode
 from ._reading import lines_from
 from ._runfile import RunFile, locked

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ._known import append
+from ._index_file import append
 from ._runfile import RunFile
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from skysteer.errors import StoreError
 
 from ._entry import entry_of
 from ._flusher import Flusher
-from ._known import append, line_of_start, line_of_stop
+from ._index_file import append, line_of_start, line_of_stop
 from ._line import encode
 from ._routing import Homes, OpenRun
 from ._runfile import made_beside

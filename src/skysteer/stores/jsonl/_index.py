@@ -10,7 +10,8 @@ from pathlib import Path
 from skysteer.errors import RecordError, StoreError
 
 from ._entry import RunEntry
-from ._known import NAME, Index, append, lines_in
+from ._index_file import NAME, append, lines_in
+from ._known import Index
 
 _LEAST = 4
 """Letters of a uid that are enough to find it by."""
@@ -30,8 +31,8 @@ def runs(folder: str | Path) -> list[RunEntry]:
     folder = Path(folder).expanduser().absolute()
     found = _files(folder)
     index = Index(folder)
-    for number, line in enumerate(lines_in(folder)):
-        index.take(line, number)
+    for line in lines_in(folder):
+        index.take(line)
     missing = [
         *index.unknown(found),
         *index.unfinished(found),

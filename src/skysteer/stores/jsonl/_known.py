@@ -1,9 +1,4 @@
-"""The index of a folder of runs: what `runs` lists without opening every file.
-
-``index.jsonl`` has one short line when a run begins, one when it ends, one when
-a decision run names a measurement, one when a run is taken over. It is a
-convenience: what it does not know, or knows wrongly, is read from the files.
-"""
+"""What is known of a folder of runs, from its index and, where that is silent, from the files."""
 
 from __future__ import annotations
 
@@ -14,98 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from skysteer.errors import RecordError, StoreError
 
 from ._counting import measurements_named, points_in
-from ._entry import RunEntry, entry_of, words
-from ._plain import Plain
+from ._entry import RunEntry, entry_of
+from ._index_file import FIELDS, OF_STOP, fits, line_of_start, line_of_stop
 from ._reading import backwards, lines_from
 from ._runfile import locked
-
-NAME = "index.jsonl"
-_NUMBER = (int, float)
-_FIELDS: Mapping[str, type[Any] | tuple[type[Any], ...]] = {
-    "time": _NUMBER,
-    "kind": str,
-    "plan_name": str,
-    "scan_id": (int, type(None)),
-    "launch": str,
-    "decisions": str,
-    "flow": str,
-    "recommender": str,
-    "resumes": str,
-    "max_points": (int, type(None)),
-}
-_OF_STOP: Mapping[str, type[Any] | tuple[type[Any], ...]] = {
-    "size": int,
-    "exit_status": str,
-    "reason": str,
-    "stopped": (*_NUMBER, type(None)),
-    "num_points": int,
-}
-
-
-def line_of_start(entry: RunEntry) -> dict[str, Any]:
-    """Return what the index keeps of a run that began."""
-    return {"run": entry.uid, "file": entry.path.name} | {name: getattr(entry, name) for name in _FIELDS}
-
-
-def line_of_stop(path: Path, size: int, stop: Mapping[str, Any], num_points: int) -> dict[str, Any]:
-    """Return what the index keeps of a run that ended; it holds for a file of this `size` only."""
-    return {
-        "stop": path.name,
-        "size": size,
-        "exit_status": words(str(stop.get("exit_status", ""))),
-        "reason": words(str(stop.get("reason") or "")),
-        "stopped": float(stopped) if isinstance(stopped := stop.get("time"), _NUMBER) else None,
-        "num_points": int(num_points),
-    }
-
-
-def append(folder: Path, lines: Sequence[Mapping[str, Any]]) -> bool:
-    """Add lines to the index in one write; return whether that worked. It is never waited for long."""
-    text = b"".join(map(_text_of, lines))
-    try:
-        file = os.open(folder / NAME, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-    except OSError:
-        return False
-    try:
-        if not locked(file, patience=0.1):
-            return False
-        size = os.fstat(file).st_size
-        if size and os.pread(file, 1, size - 1) != b"\n":
-            text = b"\n" + text  # behind half a line
-        if os.write(file, text) != len(text):
-            os.ftruncate(file, size)
-            return False
-    except OSError:
-        return False
-    finally:
-        os.close(file)
-    return True
-
-
-def _text_of(line: Mapping[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # an uid that is no Unicode, and such
-        return orjson.dumps(Plain().of(line), option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
-
-
-def lines_in(folder: Path) -> Iterator[dict[str, Any]]:
-    try:
-        content = (folder / NAME).read_bytes()
-    except OSError:
-        return
-    for line in content.split(b"\n"):
-        try:
-            read = orjson.loads(line)
-        except ValueError:
-            continue
-        if isinstance(read, dict):
-            yield read
 
 
 class Index:
@@ -120,13 +30,13 @@ class Index:
         self._links: dict[str, list[str]] = {}
         self._taken_over: dict[str, str] = {}
 
-    def take(self, line: Mapping[str, Any], number: int) -> None:
+    def take(self, line: Mapping[str, Any]) -> None:
         """Learn from a line of the index."""
         match line:
-            case {"run": str(uid), "file": str(name), "time": _} if _fits(line, _FIELDS):
-                fields: dict[str, Any] = {field: line[field] for field in _FIELDS if field in line}
+            case {"run": str(uid), "file": str(name), "time": _} if fits(line, FIELDS):
+                fields: dict[str, Any] = {field: line[field] for field in FIELDS if field in line}
                 self._begin(RunEntry(uid=uid, path=self._folder / name, **fields), found=line.get("found") is True)
-            case {"stop": str(name)} if _fits(line, _OF_STOP):
+            case {"stop": str(name)} if fits(line, OF_STOP):
                 self._ended[name] = line
             case {"link": str(decisions), "run": str(run)}:
                 linked = self._links.setdefault(decisions, [])
@@ -163,7 +73,7 @@ class Index:
             yield line_of_start(entry) | {"found": True}
             for run in named:
                 line = {"link": entry.uid, "run": run}
-                self.take(line, 0)
+                self.take(line)
                 yield line
 
     def _replaced(self, found: Mapping[str, int]) -> Iterator[str]:
@@ -263,13 +173,6 @@ class Index:
                 known |= {"flow": run.flow, "recommender": run.recommender, "max_points": run.max_points}
                 known |= {"launch": entry.launch or run.launch}
         return replace(entry, **known)
-
-
-def _fits(line: Mapping[str, Any], kinds: Mapping[str, Any]) -> bool:
-    """Whether what a line says is of the right kind: somebody may have edited it."""
-    return all(isinstance(line[field], kind) for field, kind in kinds.items() if field in line) and line.get(
-        "kind", "measurement"
-    ) in {"measurement", "decisions"}
 
 
 def _merged(order: Mapping[str, RunEntry], late: Mapping[str, RunEntry]) -> dict[str, RunEntry]:
