@@ -28,8 +28,6 @@ from ._simulate import (
 
 __all__ = ["compare"]
 
-PICTURE, NUMBERS = "comparison.png", "comparison.json"
-
 
 def compare(
     specs: Annotated[
@@ -70,7 +68,7 @@ def compare(
         from skysteer.protocols import Recommender
         from skysteer.simulation import compare as run
 
-        from ._folder import check_writable, set_aside
+        from ._folder import check_writable, put_results
         from ._named import make_named
         from ._truths import progress_bar, trial_of
 
@@ -95,12 +93,8 @@ def compare(
                 makers, trial.truth, space=trial.space, objectives=objective or (), goal=trial.goal, budget=budget,
                 batch=batch, noise=trial.noise, seeds=seeds, reconstruction="linear" if linear else "own", progress=bar,
             )  # fmt: skip
-        set_aside(out, [PICTURE, NUMBERS])
-        files = {"numbers": str(out / NUMBERS)}
-        (out / NUMBERS).write_text(result.to_json() + "\n", encoding="utf-8")
-        if any(result.curve(name).numbers for name in result.names):
-            result.plot(out / PICTURE)
-            files["picture"] = str(out / PICTURE)
+        drawn = any(result.curve(name).numbers for name in result.names)
+        files = put_results(out, "comparison", result.to_json(), result.plot if drawn else None)
         if as_json:
             typer.echo(json.dumps({**result.as_dict(), "files": files}, indent=2, allow_nan=False))
         else:

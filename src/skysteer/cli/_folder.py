@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["check_picture", "check_writable", "set_aside"]
+__all__ = ["check_picture", "check_writable", "put_results", "set_aside"]
 
 
 def check_writable(folder: Path) -> None:
@@ -57,3 +57,17 @@ def set_aside(folder: Path, names: Sequence[str]) -> Path | None:
     for path in found:
         path.rename(aside / path.name)
     return aside
+
+
+def put_results(folder: Path, name: str, numbers: str, draw: Callable[[Path], object] | None) -> dict[str, str]:
+    """Write what came out as ``<name>.json`` and, where it can be drawn, as ``<name>.png``.
+
+    What stood there before is set aside. Returns the paths, for those who look for them.
+    """
+    picture, written = folder / f"{name}.png", folder / f"{name}.json"
+    set_aside(folder, [picture.name, written.name])
+    written.write_text(numbers + "\n", encoding="utf-8")
+    if draw is None:
+        return {"numbers": str(written)}
+    draw(picture)
+    return {"numbers": str(written), "picture": str(picture)}

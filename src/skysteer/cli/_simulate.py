@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,6 @@ __all__ = [
     "simulate",
 ]
 
-PICTURE, NUMBERS = "simulation.png", "simulation.json"
 
 TruthName = Annotated[
     str,
@@ -96,7 +96,7 @@ def simulate(
         from skysteer.simulation import Simulation
         from skysteer.simulation import simulate as run
 
-        from ._folder import check_writable, set_aside
+        from ._folder import check_writable, put_results
         from ._named import make_named
         from ._truths import progress_bar, trial_of
 
@@ -126,12 +126,8 @@ def simulate(
                 if not isinstance(exc.result, Simulation) or not len(exc.result):
                     raise
                 result, failed = exc.result, exc
-        set_aside(out, [PICTURE, NUMBERS])
-        files = {"numbers": str(out / NUMBERS)}
-        (out / NUMBERS).write_text(result.to_json() + "\n", encoding="utf-8")
-        if len(result):
-            result.plot(out / PICTURE, trial.truth)
-            files["picture"] = str(out / PICTURE)
+        draw = partial(result.plot, truth=trial.truth) if len(result) else None
+        files = put_results(out, "simulation", result.to_json(), draw)
         if as_json:
             typer.echo(json.dumps({**result.as_dict(), "files": files}, indent=2, allow_nan=False))
         else:
