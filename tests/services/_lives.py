@@ -95,7 +95,7 @@ class Nest:
             os.kill(pid, signal.SIGKILL)
         return self.wait(pid)
 
-    def orphans(self, timeout: float = 5.0) -> list[str]:
+    def orphans(self, timeout: float = LONG) -> list[str]:
         """What scans left running."""
         return self._order(orphans=timeout)
 

@@ -199,7 +199,7 @@ def advise(cluster, client):
     yield make
     for advisor in made:
         advisor.close()
-        advisor.closed.result(5)
+        advisor.closed.result(30)
         assert address(advisor) is None
     wait_for(lambda: not cluster.servants())
     wait_for(lambda: not client.who_has())
@@ -313,7 +313,7 @@ def test_a_dask_worker_that_is_killed_while_idle_is_replaced_and_taught_again(ad
     os.kill(pid_of(advisor), signal.SIGKILL)
     began = time.monotonic()
     assert taught(advisor, 4, first=4) == expected(4)
-    assert time.monotonic() - began < 10  # not the half minute after which Dask gives a connection up
+    assert time.monotonic() - began < 25  # not the half minute after which Dask gives a connection up
     assert advisor.restarts == 1
     assert address(advisor) != first
 
@@ -439,7 +439,7 @@ def test_a_judge_is_shown_the_data_there_and_replaced_when_its_dask_worker_is_ki
         dog.tell(observation(3))
         wait_for(lambda: dog.status.judged == 2)
         assert dog.status.last.reason.startswith("judged by ")
-    dog.closed.result(5)
+    dog.closed.result(30)
     wait_for(lambda: not cluster.servants())
 
 
@@ -452,9 +452,9 @@ def test_closing_while_it_computes_ends_the_call_at_once_and_the_process_there(a
     pid = int(wait_for(lambda: (tmp_path / "begun").exists() and (tmp_path / "begun").read_text()))
     began = time.monotonic()
     assert advisor.close()
-    advisor.closed.result(5)
+    advisor.closed.result(30)
     wait_for(lambda: gone(pid))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20  # the call takes a minute
 
 
 def test_the_process_there_ends_when_its_client_is_gone_in_the_middle_of_a_call(advise, cluster, tmp_path):
@@ -488,7 +488,7 @@ def test_a_cluster_without_workers_is_waited_for_and_a_scheduler_that_is_killed_
         assert isinstance(finished.error, RecommenderError)
         assert "the Dask client is closed, or its scheduler is gone" in finished.reason
         advisor.close()
-        advisor.closed.result(5)
+        advisor.closed.result(30)
         client._loop_runner.stop()  # a client that has given its scheduler up leaves its loop running
     cluster.end()
 
@@ -502,8 +502,8 @@ def test_closing_ends_the_wait_for_a_dask_worker(client):
     wait_for(lambda: advisor.busy)
     began = time.monotonic()
     advisor.close()
-    advisor.closed.result(5)
-    assert time.monotonic() - began < 2
+    advisor.closed.result(30)
+    assert time.monotonic() - began < 20  # nobody takes it, ever
 
 
 class _Busy:

@@ -299,7 +299,7 @@ def test_a_demo_that_is_killed_goes_on_at_the_shell(tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert skysteer("demo", "--out", whole, "--points", 9).returncode == 0
     demo = subprocess.Popen(
-        [sys.executable, "-m", "skysteer.cli", "demo", "--out", cut, "--points", "9", "--dead-time", "0.2"],
+        [sys.executable, "-m", "skysteer.cli", "demo", "--out", cut, "--points", "9", "--dead-time", "0.5"],
         stdout=subprocess.DEVNULL, env={**os.environ, **ONE_THREAD},
     )  # fmt: skip
     try:

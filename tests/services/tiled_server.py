@@ -86,7 +86,7 @@ class TiledServer:
         if self.pid:
             with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
                 os.kill(self.pid, signal.SIGKILL)
-                psutil.Process(self.pid).wait(10)
+                psutil.Process(self.pid).wait(30)
             self.pid = 0
 
     def wipe(self) -> None:
@@ -138,7 +138,7 @@ class Wire:
                     each.shutdown(socket.SHUT_RDWR)
                 each.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(30)
 
     def _again(self) -> None:
         more = self._next()
