@@ -79,10 +79,10 @@ class Shell:
     def _kill(self) -> str:
         """Kill what was started, not before it has measured something."""
         assert self.job is not None
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while self._events() < self._before + ENOUGH_EVENTS:
             assert self.job.poll() is None, self.job.communicate()[0]
-            assert time.monotonic() < deadline, f"{self._events()} events are on record after a minute"
+            assert time.monotonic() < deadline, f"{self._events()} events are on record after two minutes"
             time.sleep(0.05)
         self.job.kill()
         self.job.communicate()

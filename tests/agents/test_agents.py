@@ -17,7 +17,7 @@ AGENTS = Path(__file__).parents[2] / "agents"
 
 def lines_of(name: str, tmp_path: Path) -> list[str]:
     done = subprocess.run(
-        [sys.executable, AGENTS / name], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, AGENTS / name], cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
@@ -59,7 +59,7 @@ def run(name: str, folder: Path, **values: object) -> list[str]:
     """The lines that an agent says with these settings."""
     done = subprocess.run(
         [sys.executable, "-m", "skysteer.cli", "run", AGENTS / name, *settings(**values)],
-        cwd=folder, capture_output=True, text=True, timeout=50, check=False,
+        cwd=folder, capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()

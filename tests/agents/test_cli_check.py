@@ -123,7 +123,7 @@ def test_json_is_all_that_is_printed(here):
 
 def test_the_command_of_a_shell_finds_a_file_in_its_folder(here):
     command = [sys.executable, "-m", "skysteer.cli", "check", "my_own_recommender:Middle", *AXIS, "--impure"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "(pure=False was given)" in done.stdout
     assert " process " in done.stdout

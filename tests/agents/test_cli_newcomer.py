@@ -161,7 +161,7 @@ def test_the_list_of_single_runs_says_of_which_kind_they_are(scan, folder):
 
 def listed_by_another_process(folder: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "skysteer.cli", "runs", str(folder), "--json"]
-    (line,) = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=40, check=True).stdout)
+    (line,) = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=150, check=True).stdout)
     return line
 
 

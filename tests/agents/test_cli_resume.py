@@ -20,7 +20,7 @@ from skysteer.stores import JSONLines, Record, documents, find
 from skysteer.testing import SimulatedBeamline
 
 AGENTS = Path(__file__).parents[2] / "agents"
-LONG = 50.0
+LONG = 100.0
 """Seconds after which a process that should have ended is a failure."""
 
 
@@ -50,7 +50,7 @@ def points(folder: Path) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
 @pytest.mark.timeout(120)
 def test_a_demo_that_was_killed_ends_as_if_it_had_not_been(tmp_path):
     folder = tmp_path / "skysteer-demo" / "runs"
-    killed("demo", "--points", 25, "--seed", 3, cwd=tmp_path, folder=folder, events=8)
+    killed("demo", "--points", 25, "--seed", 3, "--dead-time", 0.1, cwd=tmp_path, folder=folder, events=8)
     done = resumed(folder)
     assert (done.exit_code, done.stderr) == (0, "")
     found, *_ = done.stdout.splitlines()

@@ -34,7 +34,7 @@ def test_there_are_pages_to_test() -> None:
 def test_the_examples_of_a_page_run_one_after_the_other_and_print_what_it_shows(page: Path, tmp_path: Path) -> None:
     script = tmp_path / "page.py"
     script.write_text("\n".join(blocks(page, "python")))
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=50)
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=150)
     assert (done.returncode, done.stderr) == (0, "")
     shown = "".join(blocks(page, "text")).splitlines()  # a * is a number
     printed = done.stdout.splitlines()
@@ -90,7 +90,7 @@ def test_the_commands_and_options_that_the_pages_name_are_there() -> None:
     assert {"check", "simulate", "compare", "run"} <= set(named)
     for command, options in named.items():
         done = subprocess.run(
-            [sys.executable, "-m", "skysteer.cli", command, "--help"], capture_output=True, text=True, timeout=50,
+            [sys.executable, "-m", "skysteer.cli", command, "--help"], capture_output=True, text=True, timeout=150,
             env={**os.environ, "COLUMNS": "200"},
         )  # fmt: skip
         assert (command, done.returncode, done.stderr) == (command, 0, "")

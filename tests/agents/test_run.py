@@ -93,7 +93,7 @@ def here(*arguments: str) -> Result:
 def in_a_process(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "skysteer.cli", "run", *arguments],
-        capture_output=True, text=True, timeout=55, check=False,
+        capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def test_a_file_in_utf_8_is_read_whatever_the_locale() -> None:
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(
         [sys.executable, "-m", "skysteer.cli", "run", agent, "--set", "UNIT=nm"],
-        capture_output=True, text=True, timeout=55, check=False, env=environment,
+        capture_output=True, text=True, timeout=150, check=False, env=environment,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
 

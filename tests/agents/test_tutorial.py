@@ -24,7 +24,7 @@ import nbformat
 from nbclient import NotebookClient
 
 cell = nbformat.v4.new_code_cell(sys.stdin.read())
-NotebookClient(nbformat.v4.new_notebook(cells=[cell]), timeout=50, kernel_name="python3").execute()
+NotebookClient(nbformat.v4.new_notebook(cells=[cell]), timeout=150, kernel_name="python3").execute()
 print("".join(output["text"] for output in cell.outputs), end="")
 """
 
