@@ -12,6 +12,7 @@ from skysteer.errors import SpaceError
 from skysteer.model import Axis, Choice, Space
 
 from ._bounded import bounded
+from ._reasons import Reasons
 from ._turns import Point, Turns
 
 
@@ -50,7 +51,7 @@ class Grid:
         self._snake = snake
         self._total = math.prod(len(values) for values in self._values)
         self._turns = Turns("grid", (space, self._values, snake))
-        self._newest: list[int] = []
+        self._reasons = Reasons()
 
     @property
     def space(self) -> Space:
@@ -66,12 +67,13 @@ class Grid:
 
     def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
         """Return the next points that are left, or an empty list at the end."""
-        self._newest = self._turns.next(num_points, self._total)
-        return [{**self._point(number), "_id": self._turns.id(number)} for number in self._newest]
+        numbers = self._turns.next(num_points, self._total)
+        self._reasons = Reasons(f"grid, point {number + 1} of {self._total}" for number in numbers)
+        return [{**self._point(number), "_id": self._turns.id(number)} for number in numbers]
 
     def get_reasons(self) -> list[str]:
         """Say which point of the grid each of the newest answer is."""
-        return [f"grid, point {number + 1} of {self._total}" for number in self._newest]
+        return self._reasons.sentences()
 
     def set_pending(self, points: Sequence[Point]) -> None:
         """Be told which suggestions are being measured: they are not asked for again."""

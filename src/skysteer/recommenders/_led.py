@@ -13,9 +13,10 @@ from typing import Any, cast
 import numpy as np
 
 from skysteer.errors import PointError
-from skysteer.model import Choice, Space
+from skysteer.model import Axis, Space
 
 from ._candidates import SAME, Array, Offers, Places, within
+from ._reasons import Reasons
 from ._turns import Point, Turns
 from ._wording import expected
 
@@ -66,10 +67,7 @@ class Led(ABC):
         self._asked: dict[Any, dict[str, Any]] = {}  # what was suggested and not yet heard of
         self._failed = 0
         self._fallbacks: dict[int, str] = {}  # points known by then -> why the model did not lead
-        self._reasons: list[str] = []  # of the newest suggestions
-        self._countable = not places.finite and all(
-            isinstance(axis, Choice) or axis.step is not None for axis in places.space.axes
-        )
+        self._reasons = Reasons()
 
     # ------------------------------------------------------------ what a subclass says
 
@@ -141,12 +139,12 @@ class Led(ABC):
             points.append({**chosen.point, "_id": self._turns.id(number)})
             reasons.append(chosen.why + (", measured before" if self._repeats(chosen.point) else ""))
         self._asked |= {point["_id"]: dict(point) for point in points}
-        self._reasons = reasons
+        self._reasons = Reasons(reasons)
         return points
 
     def get_reasons(self) -> list[str]:
         """Say why each of the newest suggestions is made: what the model expects there, or why it does not lead."""
-        return list(self._reasons)
+        return self._reasons.sentences()
 
     def set_pending(self, points: Sequence[Point]) -> None:
         """Be told which suggestions are being measured."""
@@ -197,7 +195,7 @@ class Led(ABC):
         if known and known + len(underway) >= self._initial:
             try:
                 if self._count < 2:
-                    raise ModelError(f"of {known} points {self._count} gave something to learn from, two are needed")
+                    raise ModelError(f"{self._count} of {known} points gave something to learn from, two are needed")
                 return self._led(self._stack(underway), taken, (self._seed, known, len(underway)))
             except ModelError as exc:
                 if known not in self._fallbacks:
@@ -235,7 +233,8 @@ class Led(ABC):
 
     def _repeats(self, point: Point) -> bool:
         """Whether a point was measured before, which can be in a space of steps and choices only."""
-        if not self._countable or not self._rows:
+        endless = any(isinstance(axis, Axis) and axis.step is None for axis in self.space.axes)
+        if endless or self._places.finite or not self._rows:
             return False
         return bool(within(self._places.rows([point]), self._stack(self._rows), SAME)[0])
 

@@ -8,6 +8,7 @@ from typing import Any
 from skysteer.errors import PointError
 from skysteer.model import Space
 
+from ._reasons import Reasons
 from ._turns import Point, Turns
 
 
@@ -39,7 +40,7 @@ class Sequence:
     def __init__(self, points: abc.Iterable[Point], *, space: Space | None = None) -> None:
         self._points = [dict(point) for point in points]
         self._turns = Turns("sequence", self._points)
-        self._newest: list[int] = []
+        self._reasons = Reasons()
         if space is not None:
             self.space = space
             for number, point in enumerate(self._points):
@@ -52,12 +53,13 @@ class Sequence:
 
     def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
         """Return the next points that are left, or an empty list at the end."""
-        self._newest = self._turns.next(num_points, len(self._points))
-        return [{**self._points[number], "_id": self._turns.id(number)} for number in self._newest]
+        numbers = self._turns.next(num_points, len(self._points))
+        self._reasons = Reasons(f"point {number + 1} of the {len(self._points)} given" for number in numbers)
+        return [{**self._points[number], "_id": self._turns.id(number)} for number in numbers]
 
     def get_reasons(self) -> list[str]:
         """Say which of the given points each of the newest answer is."""
-        return [f"point {number + 1} of the {len(self._points)} given" for number in self._newest]
+        return self._reasons.sentences()
 
     def set_pending(self, points: abc.Sequence[Point]) -> None:
         """Be told which suggestions are being measured: they are not asked for again."""

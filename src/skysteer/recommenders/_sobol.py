@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from skysteer.model import Choice, Space
 
 from ._bounded import bounded
+from ._reasons import Reasons
 from ._turns import Point, Turns
 
 
@@ -41,7 +42,7 @@ class Sobol:
         self._space = bounded(space, "Sobol")
         self._seed = seed
         self._turns = Turns("sobol", (space, seed))
-        self._newest: list[int] = []
+        self._reasons = Reasons()
 
     @property
     def space(self) -> Space:
@@ -54,15 +55,16 @@ class Sobol:
 
     def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
         """Return the next points that are left; there always are."""
-        self._newest = self._turns.next(num_points)
+        numbers = self._turns.next(num_points)
+        self._reasons = Reasons(f"Sobol sequence, number {number + 1}" for number in numbers)
         return [
             {**self._space.from_unit(sobol_rows(self._space, self._seed, number))[0], "_id": self._turns.id(number)}
-            for number in self._newest
+            for number in numbers
         ]
 
     def get_reasons(self) -> list[str]:
         """Say which point of the sequence each of the newest answer is."""
-        return [f"Sobol sequence, number {number + 1}" for number in self._newest]
+        return self._reasons.sentences()
 
     def set_pending(self, points: Sequence[Point]) -> None:
         """Be told which suggestions are being measured: they are not asked for again."""

@@ -20,6 +20,7 @@ from skysteer.recommenders._canonical import canonical, shortened
 from skysteer.recommenders._state import State
 from skysteer.recommenders.foreign import as_recommender
 from skysteer.recommenders.gaussian import GaussianProcess
+from skysteer.recommenders.library import LibraryRecommender
 from skysteer.testing import Fixed
 
 SPACE = Space(Axis("x", -5, 5, units="mm"))
@@ -404,6 +405,24 @@ def test_one_that_cannot_say_its_seed_yet_has_none():
             raise RuntimeError("not before the first point")
 
     assert about(Unseeded([{"x": 0.0}]))["seed"] is None
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Grid(SPACE, 3),
+        lambda: Sobol(SPACE),
+        lambda: Sequence([{"x": 0.0}]),
+        lambda: LibraryRecommender([{"sample": n, "x": n, "f": n * n} for n in range(9)], features=["f"], map="det"),
+    ],
+)
+def test_a_question_makes_it_no_other_one(make):
+    recommender = make()
+    before = about(recommender)
+    assert recommender.suggest()
+    assert about(recommender) == before
+    assert recommender.get_reasons() != [""]
+    assert about(recommender) == before
 
 
 def test_a_class_whose_signature_raises_is_described():

@@ -66,8 +66,8 @@ def test_that_nothing_was_learnt_is_said(recommender, caplog):
     nothing = math.nan if isinstance(recommender, Estimator) else [math.nan] * 30
     with caplog.at_level(logging.WARNING):
         course(recommender, lambda *_: nothing, 8)
-    assert "fills the space for now: of 5 points 0 gave something to learn from" in caplog.text
-    assert recommender.report()["last_fallback"].startswith("of 7 points 0 gave something to learn from")
+    assert "fills the space for now: 0 of 5 points gave something to learn from" in caplog.text
+    assert recommender.report()["last_fallback"].startswith("0 of 7 points gave something to learn from")
 
 
 def test_small_differences_on_a_large_offset_are_learnt():

@@ -12,6 +12,7 @@ from adaptive.learner import learner1D
 from skysteer.errors import PointError
 from skysteer.model import Axis, Space
 from skysteer.recommenders._bounded import bounded
+from skysteer.recommenders._reasons import Reasons
 from skysteer.recommenders._turns import Point, Turns
 from skysteer.recommenders.gaussian._readings import LARGEST
 
@@ -106,7 +107,7 @@ class Curve:
         self._asked: dict[str, float] = {}  # what was suggested and not yet heard of
         self._model: Drawn | Smoothed | None = None
         self._places: Places | None = None
-        self._newest: Question | None = None
+        self._reasons = Reasons()
 
     @property
     def space(self) -> Space:
@@ -147,14 +148,14 @@ class Curve:
         free = len(positions)
         if self._axis.step is not None:
             positions, free = self._on_steps(question.wanted)
-        self._newest = replace(question, positions=tuple(positions), free=free)
+        self._reasons = Reasons(replace(question, positions=tuple(positions), free=free).reasons)
         names = [self._turns.id(number) for number in numbers[: len(positions)]]
         self._asked |= dict(zip(names, positions, strict=True))
         return [{self._axis.name: x, "_id": name} for name, x in zip(names, positions, strict=True)]
 
     def get_reasons(self) -> list[str]:
         """Say which end or interval of the axis each point of the newest answer is for."""
-        return [] if self._newest is None else self._newest.reasons()
+        return self._reasons.sentences()
 
     def set_pending(self, points: Sequence[Point]) -> None:
         """Be told which suggestions are being measured: their intervals count as divided."""

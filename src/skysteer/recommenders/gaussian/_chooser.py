@@ -116,7 +116,8 @@ class Chooser:
         """Why the model does not choose the next point, when so many are under way; ``None`` where it does."""
         count, known = self._readings.count, self._known
         if known and not count:
-            return f"all {known} points failed or gave no finite reading"
+            which = "the only point" if known == 1 else f"all {known} points"
+            return f"{which} failed or gave no finite reading"
         if count < 2:
             return f"a model needs two finite readings, there are {count}"
         if self._models.safe:

@@ -13,6 +13,7 @@ import numpy as np
 from skysteer.errors import NoRecommendation
 from skysteer.model import Space
 from skysteer.recommenders._bounded import bounded
+from skysteer.recommenders._reasons import Reasons
 from skysteer.recommenders._turns import Point, Turns
 
 from ._chooser import Chooser, Chosen
@@ -20,7 +21,6 @@ from ._constraints import limits
 from ._goals import AcquisitionName, goal_of
 from ._models import Models
 from ._readings import Readings
-from ._reasons import Reasons
 from ._report import about
 from ._surrogate import given
 from ._travel import Travel

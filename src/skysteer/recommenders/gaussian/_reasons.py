@@ -145,19 +145,6 @@ class Reason:
         return bool(same[0])
 
 
-class Reasons:
-    """Those of the newest answer, each put into words once."""
-
-    def __init__(self, reasons: Iterable[Reason | str] = ()) -> None:
-        self._reasons: list[Reason | str] = list(reasons)
-
-    def sentences(self) -> list[str]:
-        """Return one for each point; what they were made of is then let go."""
-        sentences = [str(reason) for reason in self._reasons]
-        self._reasons = list(sentences)
-        return sentences
-
-
 def _probably(probability: float) -> str:
     if probability > CERTAIN:
         return "almost certainly"

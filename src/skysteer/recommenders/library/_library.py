@@ -14,6 +14,7 @@ from skysteer.errors import PointError, SpaceError
 from skysteer.model import Axis, Space
 from skysteer.recommenders._bounded import bounded
 from skysteer.recommenders._matern import Array
+from skysteer.recommenders._reasons import Reasons
 from skysteer.recommenders._turns import Point, Turns
 from skysteer.recommenders.gaussian._readings import LARGEST
 
@@ -206,7 +207,7 @@ class LibraryRecommender:
         self._pending: list[tuple[Any, int, Array | None]] = []
         self._taken = Cover(self._samples.rows)
         self._last = -1  # the sample that was measured last
-        self._newest: Question | None = None
+        self._reasons = Reasons()
 
     # ------------------------------------------------------------ what a recommender does
 
@@ -292,12 +293,13 @@ class LibraryRecommender:
             picks, numbers = [picks[n] for n in order], [numbers[n] for n in order]
         tried = [(int(self._states.measured[n]), int(self._states.failed[n])) for n in numbers]
         begun = self._models.count + len(self._pending)
-        self._newest = Question(self._goal, self._objective or "", tuple(picks), tuple(tried), begun, self._first)
+        question = Question(self._goal, self._objective or "", tuple(picks), tuple(tried), begun, self._first)
+        self._reasons = Reasons(question.reasons)
         return [{**self._samples.place(n), "_id": self._turns.id(self._attempt(n))} for n in numbers]
 
     def get_reasons(self) -> list[str]:
         """Say for each sample of the newest answer what was expected of it, or how far it is from the others."""
-        return [] if self._newest is None else self._newest.reasons()
+        return self._reasons.sentences()
 
     def set_pending(self, points: Sequence[Point]) -> None:
         """Be told which suggestions are being measured: they are taken to come out as expected."""
