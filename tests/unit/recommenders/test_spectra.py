@@ -278,6 +278,16 @@ class TestReasons:
         words = "wide gap where xrd changes little" if name == "pca" else "wide gap in cluster 1 of xrd"
         assert recommender.get_reasons()[0].startswith(f"{words}, 0.2")
 
+    @pytest.mark.parametrize("kind", [Decomposition, Cluster])
+    def test_no_gap_at_all_is_not_called_wide(self, kind):
+        places = [{"x": float(n), "alike": float(n % 3)} for n in range(9)]
+        recommender = kind(places, map="xrd", features=["alike"], initial=2, explore=5.0)
+        recommender.ingest([{"x": float(n), "xrd": PURE[n].tolist()} for n in range(3)])
+        recommender.suggest()
+        (reason,) = recommender.get_reasons()
+        assert reason.startswith("no wide gap is left; a place ")
+        assert reason.endswith(", 0 of the range from any spectrum")
+
     def test_spectra_that_are_all_the_same(self):
         recommender = MAKE["cluster"]()
         for _ in range(6):

@@ -28,6 +28,8 @@ Method = Literal["pca", "nmf"]
 
 MOST = 8
 """The most components, or clusters, that are looked for where their number is not given."""
+NARROW = 0.01
+"""Nearer than so much of the range to a spectrum is no gap."""
 
 
 class Decomposition(Led):
@@ -203,7 +205,7 @@ class Decomposition(Led):
             seen, name = change[number], self._reader.objective
             if seen > self._explore:
                 return f"{name} changes here ({seen:.2g} of its spread), {_gap(away[number])}"
-            return f"wide gap where {name} changes little, {_gap(away[number])}"
+            return _spread(away[number], f"where {name} changes little")
 
         return away * (change + self._explore), why
 
@@ -363,7 +365,7 @@ class Cluster(Led):
             if undecided[number] > self._explore:
                 border = f"{min(one, other)} and {max(one, other)} of {name}"
                 return f"border of clusters {border} (undecided to {undecided[number]:.2g}), {_gap(away[number])}"
-            return f"wide gap in cluster {one} of {name}, {_gap(away[number])}"
+            return _spread(away[number], f"in cluster {one} of {name}")
 
         return away * (undecided + self._explore), why
 
@@ -439,6 +441,11 @@ def _centres(spectra: Array, wanted: int | None, seed: int) -> Array:
     directions = directions[: max(found, clusters - 1)]
     labels = clustered((spectra - middle) @ directions.T, clusters, seed)
     return np.array([spectra[labels == number].mean(axis=0) for number in range(int(labels.max()) + 1)])
+
+
+def _spread(away: float, where: str) -> str:
+    """Why a place is taken where nothing is seen; the last ones of a list may lie beside others."""
+    return f"{'wide gap' if away > NARROW else 'no wide gap is left; a place'} {where}, {_gap(away)}"
 
 
 def _gap(away: float) -> str:
