@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ._arrays import Array
-from ._nodes import Differs, found, found_or_made
+from ._nodes import Differs, container_in, found_or_made
 from ._table import Table
 
 __all__ = ["Root"]
@@ -144,14 +144,8 @@ class _Run:
 
     def create_container(self, *, key: str, metadata: Any, specs: Any, access_tags: Any) -> _Stream:
         """Make the node of a stream, or take the one that is there."""
-        node = None if self._fresh else found(self._node, key)
-        fresh = False
-        if node is None:
-            node, fresh = found_or_made(
-                self._node,
-                key,
-                lambda: self._node.create_container(key=key, metadata=metadata, specs=specs, access_tags=access_tags),
-            )
+        about = {"metadata": metadata, "specs": specs, "access_tags": access_tags}
+        node, fresh = container_in(self._node, key, about, made_before=not self._fresh)
         self.streams[key] = stream = _Stream(node.base, key, metadata, fresh=fresh)
         return stream
 
@@ -186,13 +180,7 @@ class Root:
 
     def create_container(self, *, key: str, metadata: Any, specs: Any, access_tags: Any) -> _Run:
         """Make the node of the run, or take the one that is there."""
-        node = found(self._client, key)
-        fresh = False
-        if node is None:
-            node, fresh = found_or_made(
-                self._client,
-                key,
-                lambda: self._client.create_container(key=key, metadata=metadata, specs=specs, access_tags=access_tags),
-            )
+        about = {"metadata": metadata, "specs": specs, "access_tags": access_tags}
+        node, fresh = container_in(self._client, key, about)
         self.run = _Run(node, fresh=fresh)
         return self.run

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tiled.client.utils import ClientError
 
-__all__ = ["Differs", "found", "found_or_made"]
+__all__ = ["Differs", "container_in", "found", "found_or_made"]
 
 CONFLICT = 409
 
@@ -35,3 +35,10 @@ def found_or_made(container: Any, key: str, make: Callable[[], Any]) -> tuple[An
         if node is None:
             raise
         return node, False
+
+
+def container_in(parent: Any, key: str, about: Mapping[str, Any], *, made_before: bool = True) -> tuple[Any, bool]:
+    """Return the container `key` of another, and whether it was made now; it is looked for if it may be there."""
+    if made_before and (node := found(parent, key)) is not None:
+        return node, False
+    return found_or_made(parent, key, lambda: parent.create_container(key=key, **about))
