@@ -326,7 +326,7 @@ def test_an_answer_that_never_came_is_on_record_as_silence(RE, beam):
     from skysteer.testing import Silent
 
     silent = Silent(Fixed([{"x": 1.0}]), 0)
-    patience = Patience(0.05, "fallback", Fixed([]))
+    patience = Patience(0.5, "fallback", Fixed([]))
     heard: list[Any] = []
     with Advisor(silent) as advisor, Advisor(Fixed([{"x": 2.0}, {"x": 3.0}]), origin="fallback") as fallback:
         for each in (advisor, fallback, advisor.queue, fallback.queue):
@@ -343,8 +343,8 @@ def test_an_answer_that_never_came_is_on_record_as_silence(RE, beam):
     (refused,) = [item for item in heard if isinstance(item, Refused) and item.kind == "silent"]
     assert refused.origin == "recommender"
     assert refused.question == 0
-    assert refused.reason == "no answer within 0.05 s"
-    assert 0.04 < refused.latency < 5
+    assert refused.reason == "no answer within 0.5 s"
+    assert 0.4 < refused.latency < 30
     (answer,) = [item for item in heard if isinstance(item, Suggested) and item.origin == "fallback"]
     assert [dict(s.point) for s in answer.suggestions] == [{"x": 2.0}]
     late = [item for item in heard if isinstance(item, Refused) and item.kind == "late"]

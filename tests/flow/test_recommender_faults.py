@@ -70,16 +70,16 @@ def test_nothing_waits_for_a_slow_recommender_on_the_engines_loop(RE, beam, flow
 
 
 def test_a_silent_recommender_ends_the_scan_with_success_if_told(RE, beam, seen, flow, silent):
-    result = RE(scan(flow, beam, silent, patience=Patience(0.1, "finish"))).result(30).plan_result
+    result = RE(scan(flow, beam, silent, patience=Patience(0.5, "finish"))).result(30).plan_result
     assert (result.measured, result.exit_status) == (2, "success")
-    assert "did not answer within 0.1 s" in result.reason
+    assert "did not answer within 0.5 s" in result.reason
     assert seen.column("x") == POSITIONS[:2]
 
 
 def test_a_silent_recommender_aborts_the_scan_if_told(RE, beam, seen, silent):
     from skysteer import adaptive_scan
 
-    result = RE(scan(adaptive_scan, beam, silent, patience=Patience(0.1, "abort"))).result(30).plan_result
+    result = RE(scan(adaptive_scan, beam, silent, patience=Patience(0.5, "abort"))).result(30).plan_result
     assert (result.measured, result.exit_status) == (2, "abort")
     assert seen.stops == [("abort", result.reason)]
     assert len(seen.points) == 2
@@ -87,7 +87,7 @@ def test_a_silent_recommender_aborts_the_scan_if_told(RE, beam, seen, silent):
 
 def test_a_fallback_takes_over_where_the_recommender_is_silent(RE, beam, seen, flow, silent):
     fallback = Recorder(Sequence([{"x": 4.0}, {"x": 4.5}, {"x": 4.9}]))
-    patience = Patience(0.1, "fallback", fallback)
+    patience = Patience(0.5, "fallback", fallback)
     result = RE(scan(flow, beam, silent, patience=patience)).result(30).plan_result
     assert (result.measured, result.fallen_back) == (5, 3)
     assert seen.column("x") == [*POSITIONS[:2], 4.0, 4.5, 4.9]
@@ -166,7 +166,7 @@ def test_a_recommender_silent_for_ever_can_be_paused_and_aborted(RE, beam, flow,
 
 def test_a_silent_process_is_gone_when_the_scan_is(RE, beam, flow):
     recommender = Silent(along_x(), after=1)
-    patience = Patience(0.3, "finish")
+    patience = Patience(1.0, "finish")
     result = RE(scan(flow, beam, recommender, patience=patience, worker="process")).result(30).plan_result
     assert result.measured == 1
     # The fixture that looks for processes left behind sees to the rest.
@@ -231,7 +231,7 @@ def test_a_silent_fallback_is_not_waited_for_for_ever(RE, beam, flow, silent):
     other = Silent(along_x())
     try:
         with pytest.raises(SilentRecommender, match="and the fallback did not answer"):
-            RE(scan(flow, beam, silent, patience=Patience(0.1, "fallback", other))).result(30)
+            RE(scan(flow, beam, silent, patience=Patience(0.5, "fallback", other))).result(30)
     finally:
         other.release()
 

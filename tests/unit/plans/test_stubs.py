@@ -42,12 +42,13 @@ class Cache:
         self.kept = []
         self.statuses = []
         self.fail = None
+        self.delay = 0.005
 
     def _status(self):
         if self.kind == "async":
 
             async def work():
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(self.delay)
                 if self.fail:
                     raise self.fail
 
@@ -55,7 +56,7 @@ class Cache:
         else:
             status = Status()
             timer = threading.Timer(
-                0.005, lambda: status.set_exception(self.fail) if self.fail else status.set_finished()
+                self.delay, lambda: status.set_exception(self.fail) if self.fail else status.set_finished()
             )
             timer.start()
         self.statuses.append(status)
@@ -386,6 +387,8 @@ def test_a_reading_is_stashed_and_forgotten(RE, cache):
 
 
 def test_the_stashing_can_be_waited_for_later(RE, cache):
+    cache.delay = 1.0
+
     def plan():
         status = yield from stash(cache, READING, group="later")
         early = status.done
