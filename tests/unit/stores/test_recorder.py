@@ -423,6 +423,38 @@ run.end("success", "")
     assert entry.exit_status == "success"
 
 
+def test_what_a_program_that_ends_leaves_unwritten_is_said(tmp_path):
+    code = """
+import sys, time
+from skysteer.model import GivenUp
+from skysteer.stores import JSONLines, Recorder
+from skysteer.stores.recorder import _recorder
+_recorder.GOODBYE = 0.1
+class Hanging(JSONLines):
+    def write(self, documents):
+        time.sleep(60)
+run = Recorder(Hanging(sys.argv[1])).begin({})
+run(GivenUp("recommender", "0", "device", ""))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "runs")]
+    ended = subprocess.run(command, check=True, timeout=30, capture_output=True, text=True)
+    assert "2 documents and decisions are not on record: the program ends before that" in ended.stderr
+
+
+def test_a_store_that_fails_when_it_is_closed_is_said(tmp_path, caplog, monkeypatch):
+    close = JSONLines.close
+
+    def failing(store):
+        close(store)
+        raise StoreError("the disk is gone")
+
+    monkeypatch.setattr(JSONLines, "close", failing)
+    with Recorder(tmp_path / "runs") as recorder:
+        recorder.begin({}).end("success", "")
+    assert "what was written last may not be on the disk: the disk is gone" in caplog.text
+    assert isinstance(recorder.closed.exception(), StoreError)
+
+
 def test_a_document_that_comes_after_the_recorder_was_closed_is_said_once(tmp_path, caplog):
     measurement = Measurement()
     emitted = list(measurement.all())

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -214,6 +214,7 @@ class Recorder:
                 try:
                     self.store.close()
                 except OSError as exc:
+                    log.error("what was written last may not be on the disk: %s", exc)
                     error = error or exc
             if error is None:
                 self.closed.set_result(None)
@@ -291,5 +292,6 @@ class Recorder:
         """The interpreter ends: what was handed over is written first."""
         if os.getpid() != self._process:  # forked: its thread is in the other process, and writes there
             return
-        with suppress(Exception):
-            self.close().result(2 * GOODBYE)
+        # Of what failed its thread has said why.
+        if not wait([self.close()], 2 * GOODBYE).done:
+            log.error("%d documents and decisions are not on record: the program ends before that", self.behind)
