@@ -50,7 +50,7 @@ def adaptive(
     record, folder = where(asked.resume, asked.record)
     recording = Recording(record)
     advisor, owned = _advisor(asked)
-    fallback = _fallback(asked, advisor)
+    fallback = _fallback(asked)
     mine = [each for each in ([advisor] if owned else []) + [fallback] if each is not None]
     told = [each for each in (advisor, fallback) if each is not None]
 
@@ -160,7 +160,7 @@ def _advisor(asked: Asked) -> tuple[Advisor, bool]:
     return Advisor(asked.recommender, worker=asked.worker, objectives=asked.objectives, reduce=asked.reduce), True
 
 
-def _fallback(asked: Asked, advisor: Advisor) -> Advisor | None:
+def _fallback(asked: Asked) -> Advisor | None:
     if asked.patience.fallback is None:
         return None
     return Advisor(asked.patience.fallback, objectives=asked.objectives, reduce=asked.reduce, origin="fallback")

@@ -153,7 +153,7 @@ class Asking:
             return End(answer.reason)
         else:
             error = answer.error
-        return (yield from self._give_up(error, ticket, known))
+        return (yield from self._give_up(error, known))
 
     def _answer(self, queue: SuggestionQueue, ticket: Ticket) -> Plan[Answer | None]:
         """The answer, or None if it took longer than the patience lasts."""
@@ -174,7 +174,7 @@ class Asking:
             log.warning("no answer from the recommender for %.1f s; waiting on", now - ticket.asked)
             deadline = now + (self._patience.timeout or 0.0)
 
-    def _give_up(self, error: BaseException, ticket: Ticket, known: int) -> Plan[tuple[Suggestion, ...] | End]:
+    def _give_up(self, error: BaseException, known: int) -> Plan[tuple[Suggestion, ...] | End]:
         match self._patience.on_timeout:
             case "finish":
                 return End(str(error))
