@@ -4,10 +4,14 @@ import json
 import subprocess
 import sys
 
+import bluesky.plans as bp
 import pytest
 from typer.testing import CliRunner
 
+from skysteer import watch
 from skysteer.cli import app
+from skysteer.model import Judgement, Verdict
+from skysteer.testing import SimulatedBeamline
 
 MINE = """
 print("imported")
@@ -91,3 +95,13 @@ def test_an_error_of_a_truth_says_where():
     run = here("simulate", "sobol", "--truth", "mine.py:dump", *AXIS, "--budget", "2")
     assert run.exit_code == 1
     assert "beam dump in the truth 'dump' at {'x': " in run.stderr
+
+
+def test_half_of_a_character_in_what_a_judge_said_does_not_keep_a_record_from_being_shown(RE, tmp_path):
+    beam = SimulatedBeamline(RE, seed=1)
+    said = Judgement(Verdict.ENOUGH, "file \ud800.h5 is full")
+    RE(watch(bp.count([beam.det], 3), lambda seen: said, record=tmp_path / "runs")).result(30)
+    command = [sys.executable, "-m", "skysteer.cli", "show", "last", "--folder", str(tmp_path / "runs")]
+    shown = subprocess.run(command, capture_output=True, timeout=150, check=False)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert b"file ?.h5 is full" in shown.stdout

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,6 +37,10 @@ class Worker(StrEnum):
 
 def main() -> None:
     """Run the command line."""
+    # What a judge or a device said may have half of a character in it, and the terminal not all characters.
+    out: Any = sys.stdout
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="replace")
     app(prog_name="skysteer")
 
 

@@ -337,6 +337,15 @@ def test_the_picture_has_units_on_its_axes(scan, tmp_path):
         done.draw(3)
 
 
+def test_the_picture_says_the_same_as_the_words(scan):
+    done, figure = replay(scan(Wanderer(), points=1), Wanderer()), Figure()
+    FigureCanvasAgg(figure)
+    done.draw(figure)
+    words = [text.get_text() for text in figure.findobj(match=lambda each: hasattr(each, "get_text"))]
+    assert str(done).startswith("1 of 1 suggestion is the same")
+    assert "Wanderer, asked again: 1 of 1 suggestion is the same" in words
+
+
 def test_a_choice_is_compared_and_drawn(RE, beam, tmp_path):
     space = Space(Axis("x", -5.0, 5.0, units="mm"), Choice("y", (0, 1, 2), units="mm"))
     RE(

@@ -71,7 +71,7 @@ def _title(replay: Replay) -> str:
     who = f"{replay.recorded}, asked again" if replay.again else f"{replay.recommender} in place of {replay.recorded}"
     first = replay.first_difference
     where = f"; the first difference is at {first.place}" if first is not None and replay.again else ""
-    return f"{who}: {replay.same_suggestions} of {replay.suggestions} suggestions are the same{where}"
+    return f"{who}: {replay.same_share}{where}"
 
 
 def _pairs(replay: Replay) -> list[_Pair]:

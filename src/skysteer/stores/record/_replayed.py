@@ -117,6 +117,12 @@ class Replay:
         )
 
     @property
+    def same_share(self) -> str:
+        """How many suggestions are the same, of how many; for people."""
+        all_, same = self.suggestions, self.same_suggestions
+        return f"{same} of {all_} suggestion{'s' * (all_ != 1)} {'is' if same == 1 else 'are'} the same"
+
+    @property
     def first_difference(self) -> ReplayStep | None:
         """The first question with another answer."""
         return next((step for step in self.steps if not step.same), None)
@@ -218,11 +224,8 @@ class Replay:
     # ------------------------------------------------------------ words
 
     def _headline(self) -> str:
-        all_, same = self.suggestions, self.same_suggestions
-        of = f"{same} of {all_} suggestion{'s' * (all_ != 1)} {'is' if same == 1 else 'are'} the same"
-        if not self.again:
-            of = f"{self.recommender} in place of {self.recorded}: {of}"
-        if not all_:
+        of = self.same_share if self.again else f"{self.recommender} in place of {self.recorded}: {self.same_share}"
+        if not self.suggestions:
             of = "nothing was suggested in this run: there is nothing to compare"
         return of + (" (interrupted)" if self.interrupted else "")
 
