@@ -342,20 +342,21 @@ def test_an_event_that_is_delivered_again_is_told_once(RE, beam, seen):
 def test_a_second_call_while_busy_is_refused_and_disturbs_nothing(RE, beam, seen, flow):
     from skysteer.errors import EngineBusy
 
-    asked = threading.Event()
+    asked, refused = threading.Event(), threading.Event()
 
     class Noticed(Sequence):
         def suggest(self, num_points=None):
             asked.set()
+            assert refused.wait(30)
             return super().suggest(num_points)
 
-    beam.det.dead_time = 0.02
     future: Future = RE(
         flow([beam.det], [beam.x], Noticed([{"x": x} for x in POSITIONS]), objectives=["det"], max_points=5)
     )
     assert asked.wait(30)
     with pytest.raises(EngineBusy, match="adaptive"):
         RE(bp.count([beam.det]))
+    refused.set()
     assert future.result(30).plan_result.measured == 5
     assert seen.column("x") == POSITIONS
 

@@ -162,11 +162,12 @@ def test_a_wait_for_that_is_not_ended_answers_as_ever(any_RE, steering):
 
 def test_only_the_steered_plan_ends_and_the_outer_one_goes_on(RE, beam, seen, steering):
     """Fifty samples in a row, three of them junk."""
-    junk = {7, 23, 41}
+    junk, asked = {7, 23, 41}, set()
     beam.det.dead_time = 0.002
 
     def watcher(name, doc):
-        if name == "event" and sample[0] in junk:
+        if name == "event" and sample[0] in junk - asked:  # once: a second one might come as late as the next sample
+            asked.add(sample[0])
             threading.Thread(
                 target=ask, args=(steering, Verdict.ABORT, f"sample {sample[0]} is junk", "watchdog")
             ).start()
@@ -193,9 +194,10 @@ def test_only_the_steered_plan_ends_and_the_outer_one_goes_on(RE, beam, seen, st
 
 def test_a_hold_takes_no_readings_until_told_to_keep_going(RE, beam, seen, steering):
     at_event(RE, 2, lambda: ask(steering, Verdict.HOLD, "beam down"))
-    beam.det.dead_time = 0.005
+    longer_after_event(RE, 2, beam.det, 0.5)
     future = RE(steered(bp.count([beam.det], num=8), steering))
     until(lambda: steering.wanted is not None)
+    beam.det.dead_time = 0.005
     until(lambda: not beam.det.busy)
     time_of_hold = beam.det.triggers
     held = threading.Event()
@@ -469,7 +471,7 @@ def test_a_suspender_acts_on_a_steered_plan(RE, beam, seen, steering):
 
     shutter = Signal(name="shutter", value=0)
     RE.install_suspender(SuspendBoolHigh(shutter))
-    beam.det.dead_time = 0.005
+    beam.det.dead_time = 0.1
     future = RE(steered(bp.count([beam.det], num=20), steering))
     until(lambda: len(seen.points) > 2)
     shutter.put(1)
@@ -477,6 +479,7 @@ def test_a_suspender_acts_on_a_steered_plan(RE, beam, seen, steering):
     RE.loop.call_soon_threadsafe(RE.loop.call_later, 0.1, held.set)
     assert held.wait(30)
     count = len(seen.points)
+    beam.det.dead_time = 0.0
     shutter.put(0)
     future.result(30)
     assert count < 20
