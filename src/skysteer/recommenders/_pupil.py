@@ -15,7 +15,7 @@ from skysteer.workers import Desk
 
 from ._about import inner_of
 from ._memory import Memory
-from ._session import points_in
+from ._session import points_in, words_of
 from ._state import State
 from ._voice import Voice
 
@@ -236,7 +236,7 @@ class Pupil:
         except WorkerDied:
             raise
         except BaseException as exc:  # SystemExit, CancelledError, ... would end this thread, and nobody would answer
-            raise RecommenderError(f"{self._name} raised {type(exc).__name__} in {what}: {exc}") from exc
+            raise RecommenderError(f"{self._name} raised {type(exc).__name__} in {what}: {words_of(exc)}") from exc
 
 
 def _keeps_its_state(recommender: Any) -> bool:

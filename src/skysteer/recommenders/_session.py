@@ -96,7 +96,9 @@ class Session:
         except KeyboardInterrupt:  # of somebody who replays a record
             raise
         except BaseException as exc:  # no point is lost because nobody can say why
-            return answer, (_line(f"no reason is known, get_reasons failed with {_named(exc)}"),) * many
+            return answer, (
+                _line(f"no reason is known, get_reasons failed with {type(exc).__name__}: {words_of(exc)}"),
+            ) * many
 
     def best(self) -> Point | None:
         """Axes and objectives of the best point, where the recommender says which it is."""
@@ -147,11 +149,12 @@ def _line(text: str) -> str:
     return UNSHOWABLE.sub("\N{REPLACEMENT CHARACTER}", line if len(line) <= LONGEST else line[:LONGEST] + "...")
 
 
-def _named(exc: BaseException) -> str:
+def words_of(exc: BaseException) -> str:
+    """What an error says."""
     try:
-        return f"{type(exc).__name__}: {exc}"
-    except Exception:  # of an exception that cannot say what it is
-        return type(exc).__name__
+        return str(exc)
+    except Exception as why:
+        return f"(it cannot say what it is: {type(why).__name__})"
 
 
 def _lacks_ids(answer: Any) -> bool:

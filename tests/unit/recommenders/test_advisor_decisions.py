@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from skysteer.errors import NoRecommendation
+from skysteer.errors import NoRecommendation, RecommenderError
 from skysteer.model import (
     Asked,
     Axis,
@@ -71,7 +71,7 @@ def advise():
     yield make
     for advisor in made:
         advisor.close()
-        advisor.closed.result(5)
+        advisor.closed.result(30)
 
 
 def of(kind, heard):
@@ -224,7 +224,7 @@ def test_nobody_is_asked_for_reasons_while_nobody_listens():
     ("instead", "words"),
     [
         (ValueError("no idea"), "ValueError: no idea"),
-        (Unsayable(), "Unsayable$"),
+        (Unsayable(), r"Unsayable: \(it cannot say what it is: RuntimeError\)$"),
         (SystemExit(3), "SystemExit: 3"),
         (ValueError("in two\nlines " + "x" * 3000), r"ValueError: in two lines x{400,500}\.\.\.$"),
         (["x" * 10_000_000], r"one sentence for each of 2 points, found \['xxx.{,60}\]$"),
@@ -240,6 +240,16 @@ def test_no_point_is_lost_because_nobody_can_say_why(advise, instead, words):
     (said,) = of(Suggested, heard)
     assert len(said.reasons) == 2
     assert re.search(f"no reason is known, get_reasons failed with .*{words}", said.reasons[1])
+
+
+def test_an_error_that_cannot_say_what_it_is_does_not_end_the_advisor(advise):
+    advisor, heard = advise(Raising(Fixed(POINTS), where="ingest", error=Unsayable(), always=True))
+    advisor.tell(observation())
+    with pytest.raises(RecommenderError, match=r"Unsayable in ingest: \(it cannot say what it is: RuntimeError\)"):
+        caught_up(advisor)
+    ticket = advisor.queue.ask(known=1)
+    assert isinstance(answer(advisor, ticket), Finished)
+    assert of(Refused, heard)
 
 
 def test_a_reason_is_one_line_that_is_not_too_long(advise):
@@ -433,8 +443,8 @@ def test_state_is_written_after_so_many_points_and_when_it_is_asked_for(advise, 
         advisor.tell(observation(number))
         caught_up(advisor)
     assert [(each.told, each.error) for each in of(Checkpointed, heard)] == [(3, "")]
-    advisor.checkpoint().result(5)
-    advisor.checkpoint().result(5)  # nothing is new
+    advisor.checkpoint().result(30)
+    advisor.checkpoint().result(30)  # nothing is new
     second = of(Checkpointed, heard)[1:]
     assert [(each.told, each.given_up, each.origin, each.error) for each in second] == [(4, 0, "recommender", "")]
     assert second[0].state == advisor.state
@@ -449,7 +459,7 @@ def test_without_a_number_or_the_ability_nothing_is_written(advise, tmp_path, ev
     for advisor in (kept, plain):
         for number in range(1, 104):
             advisor.tell(observation(number))
-        advisor.checkpoint().result(5)
+        advisor.checkpoint().result(30)
     assert not of(Checkpointed, [*heard, *heard_too])
     assert not (tmp_path / "state").exists()
 
@@ -533,5 +543,5 @@ def test_without_a_listener_no_decision_is_made_a_value(monkeypatch, tmp_path):
         advisor.tell(observation(1, 0.0, first.id))
         advisor.queue.failed(second)
         assert ask(advisor, pending=[first])
-        advisor.checkpoint().result(5)
+        advisor.checkpoint().result(30)
         assert (advisor.replayed, advisor.told, os.path.exists(tmp_path / "state")) == (1, 1, True)
