@@ -67,7 +67,7 @@ class Bench:
 
     def known(self, name: str, recommender: Recommender) -> Subject:
         """Give a name to one that was made otherwise."""
-        return Subject(name, recommender, self.lines, self.world)
+        return Subject(name, recommender, self.lines)
 
     def keeps(self, promise: str) -> bool:
         """Whether it keeps another promise, on which a check relies."""

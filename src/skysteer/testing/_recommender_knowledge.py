@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
@@ -13,7 +13,6 @@ from skysteer.workers import ProcessWorker
 from ._recommender_bench import Bench, Broken, NotApplicable
 from ._recommender_subject import Answer, Subject, difference, words
 
-Story = Sequence[Sequence[Mapping[str, Any]]]
 MANY = 70
 """Points that are told in pieces, beside all at once."""
 DIFFERS = "what it answers differs between two that know the same"

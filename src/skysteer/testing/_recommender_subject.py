@@ -104,13 +104,12 @@ class Lines:
 class Subject:
     """One recommender, called by a name."""
 
-    def __init__(self, name: str, recommender: Recommender, lines: Lines, world: World) -> None:
+    def __init__(self, name: str, recommender: Recommender, lines: Lines) -> None:
         self.name = name
         self.recommender = recommender
         self.was_told = False
         """Whether it knows anything."""
         self._lines = lines
-        self._world = world
 
     @property
     def gives_ids(self) -> bool:
