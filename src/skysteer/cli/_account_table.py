@@ -61,7 +61,7 @@ class Columns:
                 units.append("")
         lines = [self._line(names), self._line(units)]
         if not self.bare and any(each.why for each in self.shown):
-            lines[0] = f"{lines[0]}  why there"
+            lines[0] = f"{lines[0]}  {'where, and why there' if self._tall else 'why there'}"
         return [line.rstrip() for line in lines]
 
     def row(self, point: Measured) -> list[str]:
@@ -70,7 +70,8 @@ class Columns:
         if self._tall:
             units = self.account.units
             text = f"{place(point.axes, units, self._decimals)}; {place(point.objectives, units)}"
-            return [f"{first}  {'' if self.bare else point.why}".rstrip(), *wrapped("", text, self.width, self._indent)]
+            said = [] if self.bare or not point.why else wrapped("", point.why, self.width, self._indent)
+            return [*wrapped(f"{first}  ", text, self.width, self._indent), *said]
         if self.bare or not point.why:
             return [first.rstrip()]
         return wrapped(f"{first}  ", point.why, self.width, len(first) + 2)

@@ -34,7 +34,7 @@ def remark_on(decision: Decision, watchdogs: Collection[str], where: Callable[[s
                 "failed": f"{who} failed: {reason}",
                 "silent": f"{who} was silent: {reason}",
                 "late": f"{who} answered question {decision.question + 1} after {duration(decision.latency)}, "
-                f"when nobody waited any more: {reason}",
+                "when nobody waited for it any more",
                 "stale": f"{who} answered a question of an earlier scan: {reason}",
             }[kind]
             return Remark(decision.time, "refused", text)

@@ -42,9 +42,11 @@ class About:
         inner = inner_of(recommender)
         self._class: type[Any] = type(inner)
         self._ours = self._class.__module__.startswith("skysteer.")
-        attributes = _attributes(inner)
-        self._settings = _settings(attributes)
         self._arguments = _arguments(self._class)
+        attributes = _attributes(inner)
+        # Of very many attributes those that somebody chose come first.
+        first = sorted(attributes, key=lambda name: name.lstrip("_") not in (self._arguments or ()))
+        self._settings = _settings({name: attributes[name] for name in first})
         self._kept = {name.lstrip("_") for name in attributes}
         if inner is not recommender:
             self._settings |= {"taken_as": type(recommender).__name__}
