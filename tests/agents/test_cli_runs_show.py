@@ -160,7 +160,7 @@ def test_every_point_says_why_it_was_measured(scan, folder):
     assert "x from -5 to 5 mm; y from -5 to 5 mm" in text
     assert "sample: copper 12" in text
     assert "-- the scan ended, success: max_points=6 reached" in text
-    assert all(len(line) <= 80 for line in text.splitlines())
+    assert [line for line in text.splitlines() if len(line) > 80] == []
     wide = said("show", "--folder", folder, columns=170)
     rows = [line for line in wide.splitlines() if re.match(r" *\d+  +\d+\.\d\d ", line)]
     assert len(rows) == 6

@@ -326,7 +326,7 @@ def test_an_answer_that_never_came_is_on_record_as_silence(RE, beam):
     from skysteer.testing import Silent
 
     silent = Silent(Fixed([{"x": 1.0}]), 0)
-    patience = Patience(0.5, "fallback", Fixed([]))
+    patience = Patience(2.0, "fallback", Fixed([]))
     heard: list[Any] = []
     with Advisor(silent) as advisor, Advisor(Fixed([{"x": 2.0}, {"x": 3.0}]), origin="fallback") as fallback:
         for each in (advisor, fallback, advisor.queue, fallback.queue):

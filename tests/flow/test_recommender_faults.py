@@ -70,7 +70,7 @@ def test_nothing_waits_for_a_slow_recommender_on_the_engines_loop(RE, beam, flow
 
 
 def test_a_silent_recommender_ends_the_scan_with_success_if_told(RE, beam, seen, flow, silent):
-    result = RE(scan(flow, beam, silent, patience=Patience(0.5, "finish"))).result(30).plan_result
+    result = RE(scan(flow, beam, silent, patience=Patience(2.0, "finish"))).result(30).plan_result
     assert (result.measured, result.exit_status) == (2, "success")
     assert "did not answer within 0.5 s" in result.reason
     assert seen.column("x") == POSITIONS[:2]
@@ -79,7 +79,7 @@ def test_a_silent_recommender_ends_the_scan_with_success_if_told(RE, beam, seen,
 def test_a_silent_recommender_aborts_the_scan_if_told(RE, beam, seen, silent):
     from skysteer import adaptive_scan
 
-    result = RE(scan(adaptive_scan, beam, silent, patience=Patience(0.5, "abort"))).result(30).plan_result
+    result = RE(scan(adaptive_scan, beam, silent, patience=Patience(2.0, "abort"))).result(30).plan_result
     assert (result.measured, result.exit_status) == (2, "abort")
     assert seen.stops == [("abort", result.reason)]
     assert len(seen.points) == 2
@@ -87,7 +87,7 @@ def test_a_silent_recommender_aborts_the_scan_if_told(RE, beam, seen, silent):
 
 def test_a_fallback_takes_over_where_the_recommender_is_silent(RE, beam, seen, flow, silent):
     fallback = Recorder(Sequence([{"x": 4.0}, {"x": 4.5}, {"x": 4.9}]))
-    patience = Patience(0.5, "fallback", fallback)
+    patience = Patience(2.0, "fallback", fallback)
     result = RE(scan(flow, beam, silent, patience=patience)).result(30).plan_result
     assert (result.measured, result.fallen_back) == (5, 3)
     assert seen.column("x") == [*POSITIONS[:2], 4.0, 4.5, 4.9]

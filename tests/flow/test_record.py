@@ -178,7 +178,7 @@ def test_a_suggestion_is_on_record_before_the_event_that_answers_it(RE, beam, fo
 
 
 def test_the_fallback_and_silence_are_on_record(RE, beam, folder):
-    patience = Patience(0.5, "fallback", Sequence([{"x": 4.0}, {"x": 3.0}]))
+    patience = Patience(2.0, "fallback", Sequence([{"x": 4.0}, {"x": 3.0}]))
     silent = Silent(along_x(), 1)
     plan = adaptive_scan(
         [beam.det], [beam.x], silent, objectives=["det"], max_points=2, patience=patience, record=folder
@@ -191,7 +191,7 @@ def test_the_fallback_and_silence_are_on_record(RE, beam, folder):
     assert "silent" in record.column(uid, "refusals", "kind")
     assert set(record.column(uid, "told", "origin")) >= {"fallback"}
     assert record.start(uid)["skysteer"]["fallback"]["name"] == "Sequence"
-    assert record.start(uid)["skysteer"]["options"]["patience"] == {"timeout": 0.5, "on_timeout": "fallback"}
+    assert record.start(uid)["skysteer"]["options"]["patience"] == {"timeout": 2.0, "on_timeout": "fallback"}
 
 
 def test_a_given_advisor_is_heard_for_this_scan_only_and_one_recorder_serves_many_scans(RE, beam, folder):

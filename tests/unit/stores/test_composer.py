@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import sys
 import time
 from uuid import UUID
 
@@ -261,11 +263,11 @@ def test_an_infinite_limit_is_null_and_a_choice_lists_its_options():
     ]
 
 
-def test_the_program_says_who_decided_and_with_what():
-    import os
-    import sys
-
+def test_the_program_says_who_decided_and_with_what(tmp_path, monkeypatch):
+    program()
+    monkeypatch.chdir(tmp_path)
     about = program()
+    assert about["cwd"] == str(tmp_path)  # where it is now, not where it was when it was asked first
     assert about["argv"] == sys.argv
     assert about["pid"] == os.getpid()
     assert {"skysteer", "bluesky", "event-model"} <= about["versions"].keys()

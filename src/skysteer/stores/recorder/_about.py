@@ -55,7 +55,6 @@ def patience_about(patience: Patience) -> dict[str, Any]:
     return {"timeout": patience.timeout, "on_timeout": patience.on_timeout}
 
 
-@cache
 def program() -> dict[str, Any]:
     """The program that decides: how it was called, where, by whom, and of which versions it is made."""
     return {
@@ -67,8 +66,13 @@ def program() -> dict[str, Any]:
         "pid": os.getpid(),
         "user": _found(getpass.getuser),
         "python": platform.python_version(),
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": dict(_versions()),
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: found for name in PACKAGES if (found := _version(name))}
 
 
 def plain(value: Any) -> Any:
