@@ -5,6 +5,6 @@
 
 from ._desk import DaskClient, Desk, WorkerKind
 from ._process import ProcessWorker
-from ._worker import ThreadWorker, Worker
+from ._worker import ThreadWorker, Worker, one_blas_thread
 
-__all__ = ["DaskClient", "Desk", "ProcessWorker", "ThreadWorker", "Worker", "WorkerKind"]
+__all__ = ["DaskClient", "Desk", "ProcessWorker", "ThreadWorker", "Worker", "WorkerKind", "one_blas_thread"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
@@ -59,6 +60,16 @@ class _OneBlasThread:
 
 
 _limit = _OneBlasThread()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Compute as a recommender in a worker does: with other threads the last digits of a model are others."""
+    _limit.enter()
+    try:
+        yield
+    finally:
+        _limit.leave()
 
 
 class ThreadWorker:

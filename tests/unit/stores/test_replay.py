@@ -12,6 +12,7 @@ import bluesky.plans as bp
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skysteer import Axis, Patience, Space, adaptive_runs, adaptive_scan, watch
 from skysteer.errors import RecommenderError, RecordError
@@ -150,6 +151,23 @@ def test_a_path_of_a_run_and_a_record_are_taken_too(scan):
     record = Record.read(folder)
     for one in (record, record.entry.path, record.measurements[0].path, (folder, record.entry.uid[:8]), str(folder)):
         assert replay(one, Wanderer()).same
+
+
+def test_it_computes_with_as_many_threads_as_a_worker_does(scan):
+    """Else the last digits of a model are others than in the scan."""
+    numbers = []
+
+    class Counts(Wanderer):
+        def suggest(self, num_points=None):
+            numbers.append({each["num_threads"] for each in threadpool_info()})
+            return super().suggest(num_points)
+
+    folder = scan(Counts(), 2)
+    with threadpool_limits(limits=2):
+        before = {each["num_threads"] for each in threadpool_info()}
+        assert replay(folder, Counts()).same
+        assert {each["num_threads"] for each in threadpool_info()} == before == {2}
+    assert numbers == [{1}] * 4
 
 
 # -- not the same

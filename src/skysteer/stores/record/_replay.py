@@ -16,6 +16,7 @@ from skysteer.recommenders._session import Session
 from skysteer.recommenders._state import State
 from skysteer.recommenders._validate import check_answer
 from skysteer.recommenders.foreign._optimizer import BlueskyAdaptive, adapted
+from skysteer.workers import one_blas_thread
 
 from ._made_by import same_class
 from ._questions import Life, Question, life_of
@@ -91,10 +92,11 @@ def replay(
         for life, who in zip(lives, (recommender, fallback), strict=False):
             assert who is not None, "there is a life for each that was given"
             ids = again if who is recommender else same_class(_part(read.about, "fallback"), _described(who))
-            for step in _asked_again(life, who, space, tolerance, ids=ids):
-                steps.append(step)
-                if progress is not None:
-                    progress(len(steps), total)
+            with one_blas_thread():
+                for step in _asked_again(life, who, space, tolerance, ids=ids):
+                    steps.append(step)
+                    if progress is not None:
+                        progress(len(steps), total)
     except KeyboardInterrupt:
         return result(interrupted=True)
     except SkysteerError as exc:
