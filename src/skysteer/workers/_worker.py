@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
@@ -63,7 +63,7 @@ _limit = _OneBlasThread()
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
+def one_blas_thread() -> Generator[None]:
     """Compute as a recommender in a worker does: with other threads the last digits of a model are others."""
     _limit.enter()
     try:
